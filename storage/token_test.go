@@ -110,7 +110,7 @@ func TestAccessTokens(t *testing.T) {
 		got, grant, err := s.AccessToken(ctx, "t1")
 		ok(t, "read", err)
 		same(t, "token", got, of)
-		same(t, "its grant", grant, g)
+		same(t, "its grant", grant, brief(g))
 		got, grant, err = s.AccessToken(ctx, "t2")
 		ok(t, "read", err)
 		same(t, "token without grant", got, alone)
@@ -143,9 +143,9 @@ func TestRevokedToken(t *testing.T) {
 			same(t, "revoked token", revoked, wantToken)
 			same(t, "grant", grant, wantGrant)
 		}
-		check("jti", "g1", nil, g)
+		check("jti", "g1", nil, brief(g))
 		check("jti", "", nil, nil)
-		check("live", "g1", nil, g)
+		check("live", "g1", nil, brief(g))
 		ok(t, "revoke without a time", s.RevokeAccessToken(ctx, jwt))
 		if !jwt.Revoked.IsZero() {
 			t.Error("the caller's token was changed")
@@ -203,4 +203,9 @@ func TestAudit(t *testing.T) {
 			t.Error("an outcome that does not exist was stored")
 		}
 	})
+}
+
+// brief is as much of a grant as a token's look-up reads.
+func brief(g *provider.Grant) *provider.Grant {
+	return &provider.Grant{ID: g.ID, AMR: g.AMR, AuthTime: g.AuthTime, Expires: g.Expires, Revoked: g.Revoked}
 }
