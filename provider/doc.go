@@ -55,8 +55,8 @@
 //
 //   - provider may import x/text, because User IDs and passwords are compared in
 //     Unicode normal form C and folded.
-//   - storage knows the dialect in three files (storage, sqlite, postgres), so that
-//     none grows over 300 lines.
+//   - storage knows the dialect in two files, sqlite.go and postgres.go, between
+//     which Open in storage.go chooses, so that none grows too long.
 //   - The clients' snapshot is held by storage, not by oidc: signin and web need
 //     clients too.
 //   - A POST to the authorization or logout endpoint comes from the client's page,
