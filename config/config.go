@@ -8,7 +8,9 @@ package config
 
 import (
 	"net/netip"
+	"net/url"
 	"runtime"
+	"time"
 )
 
 //go:generate go run ./gen
@@ -20,6 +22,8 @@ type Config struct {
 	Issuer string `yaml:"issuer"`
 	// Address and port the server listens on. An empty host means every interface.
 	Listen string `yaml:"listen" default:"127.0.0.1:8443"`
+	// Rules to keep to: standard, or psd2, where sessions end after 5 minutes without use, no device is trusted and no code goes by e-mail (Regulation (EU) 2018/389, Articles 4 and 10).
+	Profile string `yaml:"profile" default:"standard"`
 
 	TLS      TLS      `yaml:"tls"`
 	Proxy    Proxy    `yaml:"proxy"`
@@ -92,8 +96,8 @@ type Key struct {
 
 // Session is the signed-in state of one browser.
 type Session struct {
-	// How long a session lives without use, at most 1h.
-	Idle Duration `yaml:"idle" default:"15m"`
+	// How long a session lives without use, at most 1h; 0 means 15m, and 5m in the psd2 profile, where it may not be longer.
+	Idle Duration `yaml:"idle" default:"0"`
 	// How long a session lives at most, however much it is used; at most 24h.
 	Absolute Duration `yaml:"absolute" default:"12h"`
 }
@@ -102,6 +106,12 @@ type Session struct {
 type SignIn struct {
 	// Whether people need a second factor: required, optional (their choice) or off.
 	SecondFactor string `yaml:"second_factor" default:"required"`
+	// Second factors that people may set up and use: passkey, totp, sms, email and recovery. Codes need messages to be configured. E-mail is off unless listed, because whoever reads the mail can often reset the password too.
+	Factors []string `yaml:"factors" default:"passkey,totp,sms,recovery"`
+	// How long a device may be trusted, which spares its owner the second factor that second_factor asks for, at most 90d; 0 means never. It never raises acr. Always 0 in the psd2 profile.
+	Trust Duration `yaml:"trust" default:"30d"`
+	// How old an authentication may be for a change of one's own security, at most 15m.
+	Recent Duration `yaml:"recent" default:"5m"`
 	// How long one sign-in may take from first page to last, at most 2h.
 	Transaction Duration `yaml:"transaction" default:"30m"`
 
@@ -112,6 +122,9 @@ type SignIn struct {
 	Device Duration `yaml:"device" default:"90d"`
 
 	Remember Remember `yaml:"remember"`
+
+	Passkeys Passkeys `yaml:"passkeys"`
+	Codes    Codes    `yaml:"codes"`
 
 	// Time steps of 30 seconds before and after now whose authenticator-app code is accepted: 0 or 1.
 	TOTPWindow int `yaml:"totp_window" default:"1"`
@@ -137,6 +150,32 @@ type FactorLockout struct {
 	Wait Duration `yaml:"wait" default:"15m"`
 	// Wrong codes without a success before second factors stay locked until recovery, from attempts to 100.
 	Hard int `yaml:"hard" default:"20"`
+}
+
+// Passkeys are bound to one domain for good: choose it before people create some.
+type Passkeys struct {
+	// Domain that passkeys are bound to: the issuer's host or a domain above it. Empty means the issuer's host; on an IP address there are no passkeys.
+	RPID string `yaml:"rp_id"`
+	// Other origins that may use the same passkeys, such as https://example.com, told to browsers at /.well-known/webauthn.
+	Origins []string `yaml:"origins"`
+	// Models of authenticators that may be registered, as AAGUIDs; they must then attest what they are. Empty means any.
+	AAGUIDs []string `yaml:"aaguids"`
+}
+
+// Codes is the rule for one-time codes by text message and e-mail.
+type Codes struct {
+	// How long a code is good, at most 15m.
+	Life Duration `yaml:"life" default:"10m"`
+	// Country calling code of telephone numbers in national form.
+	Country string `yaml:"country" default:"46"`
+	// Most codes in 15 minutes, per account and per destination.
+	PerQuarter int `yaml:"per_quarter" default:"3"`
+	// Most codes in 24 hours, per account and per destination.
+	PerDay int `yaml:"per_day" default:"10"`
+	// Most codes in an hour that one network address asks for.
+	PerAddress int `yaml:"per_address" default:"20"`
+	// Most text messages in an hour, in all. Notices take at most half of them; the rest is for codes.
+	SMSPerHour int `yaml:"sms_per_hour" default:"1000"`
 }
 
 // Remember is the choice to have the User ID filled in next time.
@@ -204,10 +243,43 @@ type Signing struct {
 	RotateEvery Duration `yaml:"rotate_every" default:"0"`
 }
 
-// Messages is where security notices to account owners go.
+// Messages is how security notices and one-time codes reach account owners. Without any of folder, smtp and sms none are made.
 type Messages struct {
-	// Folder that each notice is written to as a text file with To and Subject lines, for a mail program of yours to pick up. Empty means that no notices are made.
+	// Folder that each message is written to as a text file with To and Subject lines, for a program of yours to pick up. Stands in for smtp and sms where those are not set.
 	Folder string `yaml:"folder"`
+	// E-mail address of customer service, which is told when an owner reports misuse. Empty means brand.email.
+	Desk string `yaml:"desk"`
+
+	SMTP SMTP `yaml:"smtp"`
+	SMS  SMS  `yaml:"sms"`
+}
+
+// SMTP is the server that takes e-mail.
+type SMTP struct {
+	// Host of the mail server. Empty means that e-mail is not sent this way.
+	Host string `yaml:"host"`
+	// Port of the mail server.
+	Port int `yaml:"port" default:"587"`
+	// User name, where the server asks for one.
+	Username string `yaml:"username"`
+	// Password of the user.
+	Password Secret `yaml:"password"`
+	// File that holds the password, in place of password. Must not be readable by other users.
+	PasswordFile string `yaml:"password_file"`
+	// Address that messages come from. Required with host.
+	From string `yaml:"from"`
+	// Encryption: required (STARTTLS or nothing), implicit (from the first byte, usually port 465), opportunistic (STARTTLS where the server offers it), or none (loopback only).
+	TLS string `yaml:"tls" default:"required"`
+}
+
+// SMS is the gateway that takes text messages.
+type SMS struct {
+	// Address of your gateway: a signed POST with id, to and text as JSON for each message. https; http for loopback only. Empty means that text messages are not sent this way.
+	URL string `yaml:"url"`
+	// Key that requests are signed with: HMAC-SHA256 in the Cardea-Signature header. At least 32 characters, required with url.
+	Secret Secret `yaml:"secret"`
+	// File that holds the key, in place of secret. Must not be readable by other users.
+	SecretFile string `yaml:"secret_file"`
 }
 
 // API is a resource server that takes Cardea's access tokens. APIs are set in the file only.
@@ -268,6 +340,41 @@ type Brand struct {
 type Log struct {
 	// Least severe level written: debug, info, warn or error.
 	Level string `yaml:"level" default:"info"`
+}
+
+// SessionIdle is session.idle, or when that is 0 the value that fits the profile.
+func (c Config) SessionIdle() time.Duration {
+	switch {
+	case c.Session.Idle > 0:
+		return c.Session.Idle.Std()
+	case c.Profile == "psd2":
+		return 5 * time.Minute
+	}
+	return 15 * time.Minute
+}
+
+// DeviceTrust is sign_in.trust, or 0 in the psd2 profile.
+func (c Config) DeviceTrust() time.Duration {
+	if c.Profile == "psd2" {
+		return 0
+	}
+	return c.SignIn.Trust.Std()
+}
+
+// PasskeyRPID is the domain that passkeys are bound to: sign_in.passkeys.rp_id or the
+// issuer's host; "" when that is an IP address, which no passkey can be bound to.
+func (c Config) PasskeyRPID() string {
+	if c.SignIn.Passkeys.RPID != "" {
+		return c.SignIn.Passkeys.RPID
+	}
+	issuer, err := url.Parse(c.Issuer)
+	if err != nil {
+		return ""
+	}
+	if _, err := netip.ParseAddr(issuer.Hostname()); err == nil {
+		return ""
+	}
+	return issuer.Hostname()
 }
 
 // PasswordMinLength is the fewest characters a new password may have:

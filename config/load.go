@@ -30,7 +30,7 @@ func Default() Config {
 		if !set {
 			return
 		}
-		if err := setText(v, text); err != nil {
+		if err := setVariable(v, text); err != nil {
 			panic("config: default of " + path + ": " + err.Error()) // a fault in config.go, not in any input
 		}
 	})
@@ -130,6 +130,14 @@ func readFiles(c *Config, dir string, f *faults) {
 	resolve(&c.Database.URLFile)
 	if text, ok := readSecret("database.url", c.Database.URL.Reveal(), c.Database.URLFile, f); ok {
 		c.Database.URL = NewDatabaseURL(text)
+	}
+	resolve(&c.Messages.SMTP.PasswordFile)
+	if text, ok := readSecret("messages.smtp.password", c.Messages.SMTP.Password.Reveal(), c.Messages.SMTP.PasswordFile, f); ok {
+		c.Messages.SMTP.Password = NewSecret(text)
+	}
+	resolve(&c.Messages.SMS.SecretFile)
+	if text, ok := readSecret("messages.sms.secret", c.Messages.SMS.Secret.Reveal(), c.Messages.SMS.SecretFile, f); ok {
+		c.Messages.SMS.Secret = NewSecret(text)
 	}
 	for i := range c.Secrets.Keys {
 		key := &c.Secrets.Keys[i]

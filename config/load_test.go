@@ -96,7 +96,7 @@ brand:
 }
 
 func compare(want, got Config) string {
-	return cmp.Diff(want, got, cmp.AllowUnexported(Secret{}, DatabaseURL{}, concealed{}), cmpopts.EquateComparable(netip.Prefix{}))
+	return cmp.Diff(want, got, cmp.AllowUnexported(Secret{}, DatabaseURL{}, concealed{}), cmpopts.EquateComparable(netip.Prefix{}), cmpopts.EquateEmpty())
 }
 
 func TestDefaultLacksOnlyWhatHasNoDefault(t *testing.T) {
@@ -179,7 +179,7 @@ func TestFileFaults(t *testing.T) {
 func TestFileForms(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, text string }{
-		{"Windows line ends", strings.ReplaceAll(good, "\n", "\r\n") + "session:\r\n  idle: 15m\r\n"},
+		{"Windows line ends", strings.ReplaceAll(good, "\n", "\r\n") + "session:\r\n  absolute: 12h\r\n"},
 		{"byte order mark", "\uFEFF" + good},
 		{"comments and empty groups", "# one\n" + good + "# two\nsession:\n#  idle: 1m\napis:\n"},
 		{"document marker", "---\n" + good + "...\n"},

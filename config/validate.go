@@ -32,6 +32,9 @@ func (c Config) faults() []error {
 	c.checkSigning(f)
 	c.checkAPIs(f)
 	c.checkBrand(f)
+	c.checkFactors(f)
+	c.checkMessages(f)
+	f.choice("profile", c.Profile, "standard", "psd2")
 	f.choice("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	return f.list
 }
@@ -202,8 +205,11 @@ func (c Config) checkDurations(f *faults) {
 		low, high time.Duration
 	}{
 		{"shutdown.drain", c.Shutdown.Drain, 0, 10 * time.Minute},
-		{"session.idle", c.Session.Idle, time.Second, time.Hour},
-		{"session.absolute", c.Session.Absolute, time.Duration(c.Session.Idle), day},
+		{"session.idle", c.Session.Idle, 0, time.Hour},
+		{"session.absolute", c.Session.Absolute, c.SessionIdle(), day},
+		{"sign_in.trust", c.SignIn.Trust, 0, 90 * day},
+		{"sign_in.recent", c.SignIn.Recent, time.Second, 15 * time.Minute},
+		{"sign_in.codes.life", c.SignIn.Codes.Life, time.Second, 15 * time.Minute},
 		{"sign_in.transaction", c.SignIn.Transaction, time.Second, 2 * time.Hour},
 		{"sign_in.lockout.wait", c.SignIn.Lockout.Wait, time.Second, day},
 		{"sign_in.lockout.window", c.SignIn.Lockout.Window, time.Second, 30 * day},

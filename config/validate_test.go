@@ -115,8 +115,42 @@ func TestValidateFaults(t *testing.T) {
 		{"secrets.keys[1].id: used twice", func(c *Config) { c.Secrets.Keys = append(c.Secrets.Keys, c.Secrets.Keys[0]) }},
 		{"secrets.keys[0].key: required", func(c *Config) { c.Secrets.Keys[0].Key = Secret{} }},
 		{"secrets.keys[0].key: not 32 bytes", func(c *Config) { c.Secrets.Keys[0].Key = NewSecret(canary) }},
-		{"session.idle: out of range; choose 1s to 1h", func(c *Config) { c.Session.Idle = Duration(61 * time.Minute) }},
-		{"session.idle: out of range", func(c *Config) { c.Session.Idle = 0 }},
+		{"session.idle: out of range; choose 0s to 1h", func(c *Config) { c.Session.Idle = Duration(61 * time.Minute) }},
+		{"session.idle: longer than the 5m", func(c *Config) { c.Profile, c.Session.Idle = "psd2", Duration(6*time.Minute) }},
+		{"profile: not a known choice; use standard, psd2", func(c *Config) { c.Profile = canary }},
+		{"sign_in.trust: out of range; choose 0s to 90d", func(c *Config) { c.SignIn.Trust = Duration(91 * day) }},
+		{"sign_in.recent: out of range", func(c *Config) { c.SignIn.Recent = 0 }},
+		{"sign_in.factors[1]: not a known choice; use passkey", func(c *Config) { c.SignIn.Factors[1] = canary }},
+		{"sign_in.factors[4]: listed twice", func(c *Config) { c.SignIn.Factors = append(c.SignIn.Factors, "totp") }},
+		{"sign_in.factors: offers nothing", func(c *Config) { c.SignIn.Factors = []string{"recovery"} }},
+		{"sign_in.factors: offers passkeys only", func(c *Config) { c.SignIn.Factors, c.Issuer = []string{"passkey"}, "https://192.0.2.1" }},
+		{"sign_in.factors: lists email", func(c *Config) { c.Profile, c.SignIn.Factors = "psd2", []string{"totp", "email"} }},
+		{"sign_in.passkeys.rp_id: not the issuer's host", func(c *Config) { c.SignIn.Passkeys.RPID = "other.example" }},
+		{"sign_in.passkeys.rp_id: not the issuer's host", func(c *Config) { c.SignIn.Passkeys.RPID = "com" }},
+		{"sign_in.passkeys.origins[0]: ends in a slash", func(c *Config) { c.SignIn.Passkeys.Origins = []string{"https://example.com/"} }},
+		{"sign_in.passkeys.aaguids[0]: not an AAGUID", func(c *Config) { c.SignIn.Passkeys.AAGUIDs = []string{canary} }},
+		{"sign_in.codes.life: out of range", func(c *Config) { c.SignIn.Codes.Life = Duration(time.Hour) }},
+		{"sign_in.codes.country: not a country calling code", func(c *Config) { c.SignIn.Codes.Country = "+46" }},
+		{"sign_in.codes.per_quarter: out of range; choose 1 to 20", func(c *Config) { c.SignIn.Codes.PerQuarter, c.SignIn.Codes.PerDay = 0, 10 }},
+		{"sign_in.codes.per_day: out of range; choose 3 to 100", func(c *Config) { c.SignIn.Codes.PerDay = 2 }},
+		{"messages.desk: not an e-mail address", func(c *Config) { c.Messages.Desk = canary }},
+		{"messages.smtp.from: required", func(c *Config) { c.Messages.SMTP.Host = "mail.example.com" }},
+		{"messages.smtp.from: not an e-mail address", func(c *Config) { c.Messages.SMTP.From = canary }},
+		{"messages.smtp.host: not a host name", func(c *Config) { c.Messages.SMTP.Host, c.Messages.SMTP.From = "smtp://mail", "a@example.com" }},
+		{"messages.smtp.tls: none would send", func(c *Config) {
+			c.Messages.SMTP.Host, c.Messages.SMTP.From, c.Messages.SMTP.TLS = "mail.example.com", "a@example.com", "none"
+		}},
+		{"messages.smtp.tls: opportunistic with a username", func(c *Config) {
+			c.Messages.SMTP.Host, c.Messages.SMTP.From, c.Messages.SMTP.TLS, c.Messages.SMTP.Username = "mail.example.com", "a@example.com", "opportunistic", "u"
+		}},
+		{"messages.sms.secret: missing or shorter", func(c *Config) {
+			c.Messages.SMS = SMS{URL: "https://gateway.example.com", Secret: NewSecret(canary), SecretFile: "file"}
+		}},
+		{"messages.smtp.username: missing", func(c *Config) { c.Messages.SMTP.Password = NewSecret(canary) }},
+		{"messages.sms.url: not an https address", func(c *Config) {
+			c.Messages.SMS = SMS{URL: "http://gateway.example.com", Secret: NewSecret(strings.Repeat("s", 32))}
+		}},
+		{"messages.sms.secret: missing or shorter", func(c *Config) { c.Messages.SMS = SMS{URL: "https://gateway.example.com", Secret: NewSecret(canary)} }},
 		{"session.absolute: out of range; choose 15m to 1d", func(c *Config) { c.Session.Absolute = Duration(25 * time.Hour) }},
 		{"session.absolute: out of range; choose 15m to 1d", func(c *Config) { c.Session.Absolute = Duration(time.Minute) }},
 		{"sign_in.second_factor: not a known choice; use required, optional, off", func(c *Config) { c.SignIn.SecondFactor = canary }},

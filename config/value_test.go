@@ -152,7 +152,7 @@ func TestRedacted(t *testing.T) {
 			t.Errorf("printed a secret:\n%s", text)
 		}
 	}
-	for _, want := range []string{"idle: 15m\n", "refresh_absolute: 90d\n", "postgres://u:(hidden)@db.example/cardea", "key: (hidden)\n", "- 10.0.0.0/8\n", "min_length: 0\n"} {
+	for _, want := range []string{"absolute: 12h\n", "refresh_absolute: 90d\n", "postgres://u:(hidden)@db.example/cardea", "key: (hidden)\n", "- 10.0.0.0/8\n", "min_length: 0\n"} {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -187,5 +187,22 @@ func TestChosenByZero(t *testing.T) {
 	}
 	if got := (Password{Concurrency: 3}).HashConcurrency(); got != 3 {
 		t.Errorf("HashConcurrency() = %d, want 3", got)
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	c.Issuer = "https://id.example.com"
+	if c.SessionIdle() != 15*time.Minute || c.DeviceTrust() != 30*day || c.PasskeyRPID() != "id.example.com" {
+		t.Errorf("standard: idle %v, trust %v, passkeys of %q", c.SessionIdle(), c.DeviceTrust(), c.PasskeyRPID())
+	}
+	c.Profile, c.SignIn.Passkeys.RPID = "psd2", "example.com"
+	if c.SessionIdle() != 5*time.Minute || c.DeviceTrust() != 0 || c.PasskeyRPID() != "example.com" {
+		t.Errorf("psd2: idle %v, trust %v, passkeys of %q", c.SessionIdle(), c.DeviceTrust(), c.PasskeyRPID())
+	}
+	c.Issuer, c.SignIn.Passkeys.RPID = "http://127.0.0.1:8080", ""
+	if got := c.PasskeyRPID(); got != "" {
+		t.Errorf("an IP address has passkeys of %q", got)
 	}
 }
