@@ -19,28 +19,33 @@ import (
 // api answers with a part of the ledger of the person whose access token (RFC 9068) has the scope, else as RFC 6750, 3.
 func (s *site) api(scope string, part func(ledger) any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		refuse := func(status int, challenge string) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="account"`+challenge)
-			http.Error(w, http.StatusText(status), status)
+		if token := s.bearer(w, r, scope); token != nil {
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(part(s.ledger(token.Subject)))
 		}
-		raw, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok {
-			refuse(http.StatusUnauthorized, "")
-			return
-		}
-		token, err := s.issuer.accessTokens.Verify(r.Context(), raw) // signature, iss, aud, exp
-		var claims struct{ Scope string }
-		if err != nil || token.Claims(&claims) != nil || token.Subject == "" || !isAccessToken(raw) {
-			refuse(http.StatusUnauthorized, `, error="invalid_token"`)
-			return
-		}
-		if !slices.Contains(strings.Fields(claims.Scope), scope) {
-			refuse(http.StatusForbidden, fmt.Sprintf(`, error="insufficient_scope", scope=%q`, scope))
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(part(ledgerOf(token.Subject, time.Now())))
 	}
+}
+
+// bearer is the request's access token, if it is good and has the scope; else nil, and the request has been answered.
+func (s *site) bearer(w http.ResponseWriter, r *http.Request, scope string) *oidc.IDToken {
+	refuse := func(status int, challenge string) *oidc.IDToken {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="account"`+challenge)
+		http.Error(w, http.StatusText(status), status)
+		return nil
+	}
+	raw, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return refuse(http.StatusUnauthorized, "")
+	}
+	token, err := s.issuer.accessTokens.Verify(r.Context(), raw) // signature, iss, aud, exp
+	var claims struct{ Scope string }
+	if err != nil || token.Claims(&claims) != nil || token.Subject == "" || !isAccessToken(raw) {
+		return refuse(http.StatusUnauthorized, `, error="invalid_token"`)
+	}
+	if !slices.Contains(strings.Fields(claims.Scope), scope) {
+		return refuse(http.StatusForbidden, fmt.Sprintf(`, error="insufficient_scope", scope=%q`, scope))
+	}
+	return token
 }
 
 // isAccessToken tells access tokens from ID tokens and whatever else the issuer signs.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -17,8 +18,9 @@ import (
 )
 
 const (
-	scopes   = "openid profile email offline_access accounts:read transactions:read statements:read rewards:read"
-	idleTime = 30 * time.Minute
+	scopes     = "openid profile email offline_access accounts:read transactions:read statements:read rewards:read payments:write"
+	idleTime   = 30 * time.Minute
+	signInTime = 15 * time.Minute
 )
 
 // issuer is what discovery taught us; the exported fields are those that go-oidc leaves out.
@@ -38,6 +40,7 @@ type session struct {
 	idToken string
 	tokens  oauth2.TokenSource // refreshes one request at a time and keeps the rotated refresh token
 	idle    *time.Timer
+	paid    atomic.Int64 // what the next page tells of, in öre
 }
 
 // discover asks the issuer where its endpoints are, unless it has told before.
@@ -63,20 +66,32 @@ func (s *site) discover() error {
 	return nil
 }
 
-func (s *site) signIn(w http.ResponseWriter, r *http.Request) {
+func (s *site) signIn(w http.ResponseWriter, r *http.Request) { s.begin(w, r) }
+
+// begin sends the browser to the issuer; the state names the attempt.
+func (s *site) begin(w http.ResponseWriter, r *http.Request, more ...oauth2.AuthCodeOption) string {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
-	s.setCookie(w, "signin-"+state, nonce+"."+verifier, 15*60) // binds the attempt to this browser
-	http.Redirect(w, r, s.issuer.oauth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier),
-		oauth2.SetAuthURLParam("resource", s.audience)), http.StatusSeeOther) // RFC 8707
+	s.setCookie(w, "signin-"+state, nonce+"."+verifier, int(signInTime.Seconds()))                                                   // binds the attempt to this browser
+	options := append(more, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("resource", s.audience)) // RFC 8707
+	http.Redirect(w, r, s.issuer.oauth.AuthCodeURL(state, options...), http.StatusSeeOther)
+	return state
 }
 
 func (s *site) callback(w http.ResponseWriter, r *http.Request) {
 	state, iss, failure := r.FormValue("state"), r.FormValue("iss"), r.FormValue("error")
 	nonce, verifier, ours := strings.Cut(s.cookie(r, "signin-"+state), ".")
 	s.setCookie(w, "signin-"+state, "", -1) // one attempt, one answer
+	var waiting pending
+	found, stepUp := s.pending.LoadAndDelete(state)
+	if stepUp {
+		waiting = found.(pending)
+	}
 	switch {
 	case !ours || iss != s.issuerURL && (iss != "" || s.issuer.SendsIss): // RFC 9207
 		s.page(w, r, http.StatusBadRequest, "signin.invalid", nil)
+		return
+	case failure == "access_denied" && stepUp:
+		s.page(w, r, http.StatusOK, "pay.cancelled", nil)
 		return
 	case failure == "access_denied":
 		s.page(w, r, http.StatusOK, "signin.cancelled", nil)
@@ -95,6 +110,10 @@ func (s *site) callback(w http.ResponseWriter, r *http.Request) {
 	who.idle = time.AfterFunc(idleTime, func() { s.sessions.Delete(id) })
 	s.sessions.Store(id, who)
 	s.setCookie(w, "session", id, 0)
+	if stepUp {
+		s.steppedUp(w, r, who, waiting)
+		return
+	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 

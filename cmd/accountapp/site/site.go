@@ -32,9 +32,10 @@ type site struct {
 	url, audience, apiURL       string // our public origin, what tokens call our API, where it listens
 	http                        *http.Client
 	log                         *slog.Logger
-	sessions                    sync.Map   // id to *session
-	mu                          sync.Mutex // for discovery
-	issuer                      *issuer    // nil until it has answered
+	sessions, pending           sync.Map                 // id to *session, state to pending
+	mu                          sync.Mutex               // for what follows
+	issuer                      *issuer                  // nil until it has answered
+	paid                        map[string][]transaction // by sub
 }
 
 // Main runs the site until SIGINT or SIGTERM and returns the exit code: 0 after
@@ -42,7 +43,7 @@ type site struct {
 // without the program's name; logs go to stderr as JSON lines.
 func Main(args []string, stdout, stderr io.Writer) int {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // secrets go only where discovery said
-	s := &site{secret: os.Getenv("ACCOUNTAPP_CLIENT_SECRET"), http: &http.Client{Timeout: 10 * time.Second, CheckRedirect: stay}, log: slog.New(slog.NewJSONHandler(stderr, nil))}
+	s := &site{paid: map[string][]transaction{}, secret: os.Getenv("ACCOUNTAPP_CLIENT_SECRET"), http: &http.Client{Timeout: 10 * time.Second, CheckRedirect: stay}, log: slog.New(slog.NewJSONHandler(stderr, nil))}
 	flags := flag.NewFlagSet("accountapp", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&s.issuerURL, "issuer", "http://localhost:8080", "issuer `URL`, exactly as in its discovery document")
@@ -81,7 +82,7 @@ func (s *site) handler() http.Handler {
 	mux.Handle("GET /static/{file}", http.FileServerFS(files))
 	for pattern, h := range map[string]http.HandlerFunc{
 		"GET /{$}": s.home, "GET /profile": s.profile, "GET /signin": s.signIn, "GET /callback": s.callback,
-		"POST /signout": s.signOut, "GET /signed-out": s.signedOut,
+		"POST /signout": s.signOut, "GET /pay": s.payForm, "POST /pay": s.pay, "POST /api/payments": s.apiPay, "GET /signed-out": s.signedOut,
 		"GET /api/account":      s.api("accounts:read", func(l ledger) any { return l.Account }),
 		"GET /api/transactions": s.api("transactions:read", func(l ledger) any { return l.Transactions }),
 		"GET /api/statements":   s.api("statements:read", func(l ledger) any { return l.Statements }),

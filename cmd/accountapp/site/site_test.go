@@ -42,6 +42,7 @@ type op struct {
 	onAnswer    func(url.Values)     // changes the authorization response
 	onIDToken   func(map[string]any) // changes the ID token
 	onUserInfo  func(map[string]any) // changes userinfo
+	onAccess    func(map[string]any) // changes the access token
 }
 
 func newOP(t *testing.T) *op {
@@ -52,6 +53,7 @@ func newOP(t *testing.T) *op {
 	}
 	o := &op{key: key, life: 5 * time.Minute, later: 5 * time.Minute}
 	o.onAnswer, o.onIDToken, o.onUserInfo = func(url.Values) {}, func(map[string]any) {}, func(map[string]any) {}
+	o.onAccess = func(map[string]any) {}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, o.metadata) })
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) {
@@ -127,8 +129,10 @@ func (o *op) token(w http.ResponseWriter, r *http.Request) {
 	o.live = fmt.Sprintf("refresh-%d", o.serial)
 	claims := map[string]any{"iss": o.URL, "sub": "anna-0001", "aud": "account-app", "nonce": nonce, "auth_time": 1790000000, "exp": time.Now().Add(time.Minute).Unix()}
 	o.onIDToken(claims)
+	access := o.access(o.grant.Get("resource"), o.grant.Get("scope"))
+	o.onAccess(access)
 	answer(w, 200, map[string]any{
-		"access_token": o.sign("at+jwt", o.access(o.grant.Get("resource"), o.grant.Get("scope"))), "token_type": "Bearer",
+		"access_token": o.sign("at+jwt", access), "token_type": "Bearer",
 		"expires_in": life.Seconds(), "refresh_token": o.live, "id_token": o.sign("JWT", claims),
 	})
 }
@@ -157,7 +161,7 @@ func start(t *testing.T, o *op) (*site, string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	base := "http://" + server.Listener.Addr().String()
-	s := &site{issuerURL: o.URL, clientID: "account-app", secret: "very secret", url: base, audience: base + "/api", apiURL: base + "/api/",
+	s := &site{paid: map[string][]transaction{}, issuerURL: o.URL, clientID: "account-app", secret: "very secret", url: base, audience: base + "/api", apiURL: base + "/api/",
 		http: &http.Client{Timeout: 10 * time.Second}, log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	server.Config.Handler = s.handler()
 	server.Start()
