@@ -18,6 +18,9 @@ func base(lang string, errs ...FieldError) Base {
 	}
 }
 
+// more are the samples that stand beside their own pages' tests.
+var more []func(lang string) []sample
+
 // samples returns every page in every state that changes what it shows.
 func samples(lang string) []sample {
 	b := func(errs ...FieldError) Base { return base(lang, errs...) }
@@ -65,11 +68,79 @@ func samples(lang string) []sample {
 	for fault := BadRequest; fault <= UnknownClient; fault++ {
 		all = append(all, sample{"error-client-" + fault.String(), &ErrorPage{Base: b(), Kind: BadClient, Detail: fault}})
 	}
+	all = append(all, factorSamples(lang)...)
+	for _, samples := range more {
+		all = append(all, samples(lang)...)
+	}
 	return append(all,
 		sample{"error-wait-seconds", &ErrorPage{Base: plain, Kind: TooMany, RetryAfter: 900 * time.Millisecond}},
 		sample{"error-wait-minutes", &ErrorPage{Base: plain, Kind: Unavailable, RetryAfter: 90 * time.Second}},
 		sample{"error-back", &ErrorPage{Base: plain, Kind: Expired, BackURL: "https://app.example/", BackName: "Card account"}},
 	)
+}
+
+// factorSamples are the pages of second factors.
+func factorSamples(lang string) []sample {
+	b := func(errs ...FieldError) Base { return base(lang, errs...) }
+	at := func(field, key string) FieldError { return FieldError{Field: field, Key: key} }
+	counted := func(key string, n int) FieldError { return FieldError{Key: key, Args: map[string]any{"Count": n}} }
+	purpose := map[string]string{"en": "make a payment", "sv": "göra en betalning"}[lang]
+	four := []Method{{"passkey", ""}, {"totp", ""}, {"sms", ""}, {"email", ""}}
+	codes := []string{"3F7K-9QXM-W2TD-H8RB", "7PNC-4VYE-6JKA-Z3SG", "9XQM-2WDT-8HRB-5FCK"}
+	const mail = "m•••@e•••.se"
+	return []sample{
+		{"signin-again", &SignInPage{Base: told(b(), purpose), UserID: "karin92", Again: true, Passkey: true, Register: true}},
+		{"signin-again-plain", &SignInPage{Base: Base{Lang: lang, Return: "/signin?ix=1", FormToken: "tok1", Purpose: purpose}, UserID: "karin92", Again: true}},
+		{"signin-again-silent", &SignInPage{Base: b(), UserID: "karin92", Again: true}},
+		{"signin-unknown-passkey", &SignInPage{Base: b(at("", KeyPasskeyFailed)), Passkey: true, Signal: &PasskeySignal{RPID: "id.example.se", Credentials: []string{"q1w2"}}}},
+		{"totp-purpose", &TOTPPage{Base: told(b(), purpose), OtherMethods: true}},
+		{"passkey-purpose", &PasskeyPage{Base: told(b(), purpose)}},
+		{"verify-purpose", &VerifyPage{Base: told(b(), purpose), Methods: four}},
+		{"passkey", &PasskeyPage{Base: b(), TrustDevice: true, OtherMethods: true}},
+		{"passkey-failed", &PasskeyPage{Base: b(at("", KeyPasskeyFailed))}},
+		{"passkey-noscript", &PasskeyPage{Base: b(at("", KeyPasskeyNoScript)), OtherMethods: true}},
+		{"code-sms", &CodePage{Base: b(), Kind: "sms", Destination: "••42", Sent: true, TrustDevice: true, OtherMethods: true}},
+		{"code-sms-wait", &CodePage{Base: b(), Kind: "sms", Destination: "••42", Wait: 29500 * time.Millisecond}},
+		{"code-sms-wrong", &CodePage{Base: b(at("code", KeyCodeWrong)), Kind: "sms", Destination: "••42", TrustDevice: true}},
+		{"code-sms-format", &CodePage{Base: b(at("code", KeyCodeFormat)), Kind: "sms", Destination: "••42"}},
+		{"code-sms-notsent", &CodePage{Base: b(counted(KeyCodeNotSent, 1)), Kind: "sms", Destination: "••42", OtherMethods: true}},
+		{"code-email", &CodePage{Base: b(), Kind: "email", Destination: mail, Sent: true}},
+		{"code-email-again", &CodePage{Base: b(), Kind: "email", Destination: mail, OtherMethods: true}},
+		{"code-email-expired", &CodePage{Base: b(at("code", KeyCodeExpired)), Kind: "email", Destination: mail, Sent: true}},
+		{"code-email-usedup", &CodePage{Base: b(at("code", KeyCodeUsedUp)), Kind: "email", Destination: mail}},
+		{"code-email-wait", &CodePage{Base: b(counted(KeyCodeWait, 30)), Kind: "email", Destination: mail}},
+		{"recovery", &RecoveryPage{Base: b(), Left: 7, OtherMethods: true}},
+		{"recovery-few", &RecoveryPage{Base: b(), Left: 1}},
+		{"recovery-wrong", &RecoveryPage{Base: b(at("recovery_code", KeyRecoveryWrong)), Left: 3}},
+		{"recovery-empty", &RecoveryPage{Base: b(at("recovery_code", KeyRecoveryEmpty)), OtherMethods: true}},
+		{"stuck", &StuckPage{Base: b()}},
+		{"stuck-outside", &StuckPage{Base: Base{Lang: lang, FormToken: "tok1"}}},
+		{"enrol-totp-other", enrolOther(b())},
+		{"enrol-choose", &EnrolPage{Base: b(), Methods: four, Forced: true}},
+		{"enrol-choose-free", &EnrolPage{Base: b(), Methods: four[1:]}},
+		{"enrol-passkey", &EnrolPasskeyPage{Base: b(), Forced: true, OtherMethods: true}},
+		{"enrol-passkey-centre", &EnrolPasskeyPage{Base: b(at("", KeyPasskeyNotMade)), Centre: true}},
+		{"enrol-passkey-exists", &EnrolPasskeyPage{Base: b(at("", KeyPasskeyExists))}},
+		{"enrol-passkey-refused", &EnrolPasskeyPage{Base: b(at("", KeyPasskeyRefused))}},
+		{"enrol-sms", &EnrolContactPage{Base: b(), Kind: "sms", Forced: true, OtherMethods: true}},
+		{"enrol-sms-current", &EnrolContactPage{Base: b(), Kind: "sms", Current: "••42", Centre: true}},
+		{"enrol-sms-wrong", &EnrolContactPage{Base: b(at("phone", KeyPhoneWrong)), Kind: "sms", Typed: `12"><b`}},
+		{"enrol-sms-code", &EnrolContactPage{Base: b(), Kind: "sms", Destination: "••42", Sent: true, Forced: true, OtherMethods: true}},
+		{"enrol-sms-code-wrong", &EnrolContactPage{Base: b(at("code", KeyCodeWrong)), Kind: "sms", Destination: "••42"}},
+		{"enrol-email", &EnrolContactPage{Base: b(), Kind: "email"}},
+		{"enrol-email-current", &EnrolContactPage{Base: b(), Kind: "email", Current: mail, Forced: true, Wait: time.Second}},
+		{"enrol-email-wrong", &EnrolContactPage{Base: b(at("email", KeyEmailWrong)), Kind: "email", Typed: "karin", Current: mail}},
+		{"enrol-email-code", &EnrolContactPage{Base: b(), Kind: "email", Destination: mail, Wait: 12 * time.Second}},
+		{"contact-sms", &EnrolContactPage{Base: b(), Kind: "sms", Contact: true, Current: "••42", Centre: true}},
+		{"contact-sms-taken", &EnrolContactPage{Base: b(at("phone", KeyEmailTaken)), Kind: "sms", Contact: true, Current: "••42", Typed: "0701740642", Centre: true}},
+		{"contact-email", &EnrolContactPage{Base: b(), Kind: "email", Contact: true, Current: mail, Centre: true}},
+		{"contact-email-code", &EnrolContactPage{Base: b(), Kind: "email", Contact: true, Destination: mail, Sent: true, Centre: true}},
+		{"codes-offer", &RecoveryCodesPage{Base: b()}},
+		{"codes-shown", &RecoveryCodesPage{Base: b(), Codes: codes, Sealed: "sealed1"}},
+		{"codes-unsaved", &RecoveryCodesPage{Base: b(at("saved", KeyCodesUnsaved)), Codes: codes, Sealed: "sealed1"}},
+		{"codes-centre", &RecoveryCodesPage{Base: b(), Centre: true, Left: 3}},
+		{"codes-centre-shown", &RecoveryCodesPage{Base: b(), Centre: true, Codes: codes, Sealed: "sealed1"}},
+	}
 }
 
 func enrolSample(b Base, forced bool) *EnrolTOTPPage {
@@ -79,6 +150,12 @@ func enrolSample(b Base, forced bool) *EnrolTOTPPage {
 		Key:    "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
 		URI:    template.URL("otpauth://totp/Example%20Card:karin92?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Example%20Card"),
 	}
+}
+
+func enrolOther(b Base) *EnrolTOTPPage {
+	p := enrolSample(b, true)
+	p.OtherMethods, p.Centre = true, true
+	return p
 }
 
 // full is an issuer that has everything; bare has only what is required.

@@ -11,7 +11,7 @@ type HelpPage struct {
 // helpTopics in the order of the index, each with the items on its page. An item has the text keys
 // help.{topic}.{item}.q (its heading) and .a (its paragraphs, one per line).
 var helpTopics = []helpTopic{
-	{"sign-in", []string{"cardnumber", "password", "code", "phone", "locked", "letters", "cookies"}},
+	{"sign-in", []string{"cardnumber", "password", "code", "sent", "passkey", "phone", "locked", "letters", "cookies"}},
 	{"security", []string{"address", "password", "codes", "device", "doubt"}},
 	{"phishing", []string{"call", "message", "page", "never", "happened"}},
 	{"contact", nil},

@@ -17,6 +17,9 @@ import (
 // texts in mail/xx and its tag here; New names what is missing.
 var languages = []string{"en", "sv"}
 
+// parts are the files of each language's texts: what comes before "en.json".
+var parts = []string{"", "security."}
+
 // Languages returns the BCP 47 tags of the languages pages and notices exist in, the fallback first.
 func Languages() []string { return slices.Clone(languages) }
 
@@ -54,17 +57,23 @@ func loadLocales(s Settings) (map[string]*locale, error) {
 func loadLocale(lang string, s Settings) (*locale, error) {
 	// One bundle per language: a shared one would quietly answer in another language.
 	bundle := i18n.NewBundle(language.Make(lang))
-	file, err := bundle.LoadMessageFileFS(files, "locales/"+lang+".json")
-	if err != nil {
-		return nil, fmt.Errorf("read texts: %w", err)
-	}
 	l := &locale{
 		lang: lang, fixed: map[string]string{}, open: map[string]bool{},
 		localizer: i18n.NewLocalizer(bundle, lang), settings: s.values(),
 	}
-	for _, m := range file.Messages {
-		if err := l.add(m); err != nil {
-			return nil, fmt.Errorf("locales/%s.json: text key %q: %w", lang, m.ID, err)
+	for _, part := range parts {
+		name := "locales/" + part + lang + ".json"
+		file, err := bundle.LoadMessageFileFS(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("read texts: %w", err)
+		}
+		for _, m := range file.Messages {
+			if l.has(m.ID) {
+				return nil, fmt.Errorf("%s: text key %q stands in another file too", name, m.ID)
+			}
+			if err := l.add(m); err != nil {
+				return nil, fmt.Errorf("%s: text key %q: %w", name, m.ID, err)
+			}
 		}
 	}
 	return l, nil
@@ -77,7 +86,7 @@ const noBreak = "\u00a0"
 func (s *Settings) values() map[string]any {
 	return map[string]any{
 		"Brand": s.Brand, "Origin": s.Origin, "Phone": strings.ReplaceAll(s.Phone, " ", noBreak), "Hours": s.Hours, "Email": s.Email,
-		"MinLength": s.PasswordMinLength,
+		"MinLength": s.PasswordMinLength, "TrustDays": s.TrustDays,
 	}
 }
 

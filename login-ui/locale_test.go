@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,16 +15,18 @@ import (
 	"testing"
 )
 
-// catalogue returns locales/lang.json as key → plural form → text; plain texts have the form "other".
+// catalogue returns a language's texts as key → plural form → text; plain texts have the form "other".
 func catalogue(t *testing.T, lang string) map[string]map[string]string {
 	t.Helper()
-	raw, err := files.ReadFile("locales/" + lang + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var entries map[string]any
-	if err := json.Unmarshal(raw, &entries); err != nil {
-		t.Fatal(err)
+	entries := map[string]any{}
+	for _, part := range parts {
+		raw, err := files.ReadFile("locales/" + part + lang + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(raw, &entries); err != nil {
+			t.Fatal(err)
+		}
 	}
 	texts := map[string]map[string]string{}
 	for key, entry := range entries {
@@ -100,6 +103,9 @@ func TestEveryTextIsUsed(t *testing.T) {
 	}
 }
 
+// moreKeys are the composed keys of pages whose tests stand in a file of their own.
+var moreKeys []func() []string
+
 // composedKeys are the keys that are put together from parts.
 func composedKeys() []string {
 	keys := []string{(&ErrorPage{RetryAfter: 1}).Wait().Key, (&ErrorPage{RetryAfter: 1e12}).Wait().Key}
@@ -108,6 +114,13 @@ func composedKeys() []string {
 	}
 	for _, kind := range []string{"totp", "passkey", "sms", "email", "recovery"} {
 		keys = append(keys, Method{Kind: kind}.LabelKey(), Method{Kind: kind}.HintKey())
+	}
+	for _, kind := range []string{"totp", "passkey", "sms", "email"} {
+		keys = append(keys, Method{Kind: kind}.GainKey())
+	}
+	for _, kind := range []string{"sms", "email"} {
+		keys = append(keys, (&CodePage{Kind: kind}).heading().key, (&EnrolContactPage{Kind: kind}).heading().key,
+			(&EnrolContactPage{Kind: kind, Contact: true}).heading().key)
 	}
 	for _, scope := range []string{"openid", "profile", "email", "address", "phone", "offline_access"} {
 		keys = append(keys, ScopeText{Standard: scope}.Key())
@@ -126,6 +139,9 @@ func composedKeys() []string {
 			keys = append(keys, stem+".q", stem+".a")
 		}
 	}
+	for _, keysOf := range moreKeys {
+		keys = append(keys, keysOf()...)
+	}
 	return keys
 }
 
@@ -133,7 +149,14 @@ func composedKeys() []string {
 func goStrings(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for _, name := range []string{"pages.go", "view.go", "locale.go", "help.go", "errorpage.go"} {
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

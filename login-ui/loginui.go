@@ -40,6 +40,7 @@ type Settings struct {
 	Location          *time.Location // for clock times; nil = UTC
 	Demo              bool           // a loud DEMO banner on every page
 	PasswordMinLength int            // characters; 0 = 12
+	TrustDays         int            // how long a device is trusted; 0 = 30
 }
 
 func (s *Settings) normalise() error {
@@ -61,6 +62,9 @@ func (s *Settings) normalise() error {
 	}
 	if s.Location == nil {
 		s.Location = time.UTC
+	}
+	if s.TrustDays == 0 {
+		s.TrustDays = 30
 	}
 	if s.PasswordMinLength == 0 {
 		s.PasswordMinLength = 12

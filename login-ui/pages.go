@@ -29,6 +29,7 @@ type Base struct {
 	IX        string // sign-in transaction id: the hidden field "ix" of every form, kept in help links as ?ix=; "" outside a sign-in
 	FormToken string // hidden field "form_token" of every form
 	Client    string // display name of the service the person is going to; "" when there is none
+	Purpose   string // what somebody who is signed in confirms that it is them for, within a sentence: "make a payment"; "" = nothing to say
 	Who       string // hidden field "who" of pages that name the person: whom the answer is for; "" on others
 	Errors    []FieldError
 	SignedIn  bool // a session exists: offers to sign out where that makes sense
@@ -67,14 +68,21 @@ type SignInPage struct {
 	UserID          string // prefilled; what was typed before an error, or what this browser remembers
 	Remembered      bool   // UserID comes from the remember cookie: focus goes to the password
 	RememberTicked  bool
-	AttemptsLeftOne bool // warn that one more failure locks sign-in
-	Recovery        bool // "forgot" links are served
-	Register        bool // card registration is served
-	Passkey         bool // passkey sign-in is served; the form stays hidden until script shows it
+	AttemptsLeftOne bool           // warn that one more failure locks sign-in
+	Recovery        bool           // "forgot" links are served
+	Register        bool           // card registration is served
+	Passkey         bool           // passkey sign-in is served; the form stays hidden until script shows it
+	Again           bool           // somebody signed in confirms that it is them
+	Signal          *PasskeySignal // a passkey that we do not know was used: script tells its manager
 }
 
 func (*SignInPage) template() string { return "signin" }
-func (*SignInPage) heading() phrase  { return phrase{key: "signin.title"} }
+func (p *SignInPage) heading() phrase {
+	if p.Again {
+		return phrase{key: "stepup.title"}
+	}
+	return phrase{key: "signin.title"}
+}
 
 // AccountPage asks a signed-in person whether to continue as that person (OIDC Core 3.1.2.1, prompt=select_account).
 // POST /signin/account: choice = "continue" or "other".
@@ -124,7 +132,10 @@ type EnrolTOTPPage struct {
 	QRPath string       // path data of the dark modules, one unit per module
 	Key    string       // base32 secret in groups of four
 	URI    template.URL // otpauth: URI (Key URI Format); any other scheme is refused
-	Forced bool         // the issuer requires it before the sign-in can go on
+
+	Forced       bool // the issuer requires it before the sign-in can go on
+	OtherMethods bool // link to the chooser, GET /factor/new
+	Centre       bool // reached from the security centre: "Cancel" leads back there
 }
 
 func (*EnrolTOTPPage) template() string { return "enrol-totp" }

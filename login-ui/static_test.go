@@ -128,7 +128,7 @@ func TestContrast(t *testing.T) {
 			{"primary", "surface", 4.5}, {"on-primary", "primary", 4.5}, {"on-primary", "primary-h", 4.5},
 			{"link", "surface", 4.5}, {"link", "bg", 4.5}, {"input", "surface", 3}, {"input", "bg", 3},
 			{"focus", "surface", 3}, {"focus", "bg", 3}, {"error", "surface", 4.5}, {"error", "error-bg", 4.5},
-			{"text", "error-bg", 4.5}, {"ok", "ok-bg", 4.5}, {"warn", "warn-bg", 4.5}, {"focus", "error-bg", 3},
+			{"text", "error-bg", 4.5}, {"ok", "ok-bg", 4.5}, {"warn", "warn-bg", 4.5}, {"warn", "surface", 4.5}, {"focus", "error-bg", 3},
 		} {
 			front, back := colour[c.front], colour[c.back]
 			if front == "" || back == "" {

@@ -12,7 +12,7 @@ import (
 // parsePages builds one template set per page: the layout, the shared parts and the page's own "main".
 // Every text key written out in a template must exist in l.
 func parsePages(l *locale) (map[string]*template.Template, error) {
-	shared, err := template.New("").ParseFS(files, "templates/layout.html", "templates/parts.html")
+	shared, err := template.New("").ParseFS(files, "templates/layout.html", "templates/*parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse templates: %w", err)
 	}
@@ -23,7 +23,7 @@ func parsePages(l *locale) (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
 	for _, file := range names {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "layout" || name == "parts" {
+		if name == "layout" || strings.HasSuffix(name, "parts") {
 			continue
 		}
 		t, err := template.Must(shared.Clone()).ParseFS(files, file)

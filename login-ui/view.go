@@ -87,6 +87,9 @@ func (v *view) Problem(field string) []string {
 // Clock returns a time of day in the issuer's zone.
 func (v *view) Clock(t time.Time) (string, error) { return v.loc.clock(t.In(v.S.Location)) }
 
+// Seconds returns a wait rounded up to whole seconds.
+func (v *view) Seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
 // Static returns the address of a file in static/.
 func (v *view) Static(name string) string { return v.ui.StaticPath(name) }
 
@@ -100,8 +103,13 @@ func (v *view) Keep(path string) string {
 
 // CodeFirst reports whether the code is the first thing to do on the page, so that focus may go there at once.
 func (v *view) CodeFirst() bool {
-	_, ok := v.P.(*TOTPPage)
-	return ok
+	switch p := v.P.(type) {
+	case *TOTPPage, *CodePage, *RecoveryPage:
+		return true
+	case *EnrolContactPage:
+		return p.Destination != ""
+	}
+	return false
 }
 
 // Host returns host, or the host of this site when it is "".
