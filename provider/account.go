@@ -30,6 +30,8 @@ type Account struct {
 	Status          AccountStatus
 	Locale          string // "en", "sv" or "" for the issuer's default
 	Profile         Profile
+	EmailChanged    time.Time // when its owner last changed the address; zero = never
+	PhoneChanged    time.Time // likewise, the number
 	Created         time.Time
 	Updated         time.Time
 }
@@ -152,4 +154,16 @@ func (a *Account) profileClaims(claims map[string]any) {
 var ProfileClaims = []string{
 	"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
 	"website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+}
+
+// Destination is where codes for a factor of kind k go: the account's verified contact,
+// or "" when it has none.
+func (a *Account) Destination(k FactorKind) string {
+	switch {
+	case k == FactorSMS && a.Profile.PhoneNumberVerified:
+		return a.Profile.PhoneNumber
+	case k == FactorEmail && a.Profile.EmailVerified:
+		return a.Profile.Email
+	}
+	return ""
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ClientType says what kind of program the client is (OpenID Connect
@@ -57,26 +59,43 @@ func (t Text) In(lang string) string {
 
 // Client is a registered relying party.
 type Client struct {
-	ID                     string     `json:"client_id"`
-	Name                   Text       `json:"name"`
-	Type                   ClientType `json:"type"`
-	AuthMethod             string     `json:"token_endpoint_auth_method"`
-	RedirectURIs           []string   `json:"redirect_uris,omitempty"`
-	PostLogoutRedirectURIs []string   `json:"post_logout_redirect_uris,omitempty"`
-	GrantTypes             []string   `json:"grant_types"`
-	Scopes                 []string   `json:"scopes"`
-	FirstParty             bool       `json:"first_party"`                            // the issuer's own: consent is not asked
-	MinACR                 string     `json:"min_acr,omitempty"`                      // floor for every sign-in of this client
-	IDTokenAlg             string     `json:"id_token_signed_response_alg,omitempty"` // "" = the issuer's default
-	InitiateLoginURI       string     `json:"initiate_login_uri,omitempty"`           // where people start again
-	Disabled               bool       `json:"disabled,omitempty"`
-	Created                time.Time  `json:"created"`
-	Updated                time.Time  `json:"updated"`
-	Version                int        `json:"version"` // for compare-and-swap
+	ID                     string             `json:"client_id"`
+	Name                   Text               `json:"name"`
+	Type                   ClientType         `json:"type"`
+	AuthMethod             string             `json:"token_endpoint_auth_method"`
+	RedirectURIs           []string           `json:"redirect_uris,omitempty"`
+	PostLogoutRedirectURIs []string           `json:"post_logout_redirect_uris,omitempty"`
+	GrantTypes             []string           `json:"grant_types"`
+	Scopes                 []string           `json:"scopes"`
+	FirstParty             bool               `json:"first_party"`                            // the issuer's own: consent is not asked
+	MinACR                 string             `json:"min_acr,omitempty"`                      // floor for every sign-in of this client
+	SecondFactor           SecondFactorPolicy `json:"second_factor,omitempty"`                // in place of the issuer's, and like it met by a trusted device (MinACR is not); "" = the issuer's
+	Factors                []FactorKind       `json:"factors,omitempty"`                      // kinds of second factors that count here; nil = all of the issuer's
+	DefaultMaxAge          *int64             `json:"default_max_age,omitempty"`              // seconds, where a request has no max_age (OpenID Connect Registration §2); nil = none
+	Purpose                Text               `json:"purpose,omitempty"`                      // what it asks people to confirm themselves for: "make a payment"
+	IDTokenAlg             string             `json:"id_token_signed_response_alg,omitempty"` // "" = the issuer's default
+	InitiateLoginURI       string             `json:"initiate_login_uri,omitempty"`           // where people start again
+	Disabled               bool               `json:"disabled,omitempty"`
+	Created                time.Time          `json:"created"`
+	Updated                time.Time          `json:"updated"`
+	Version                int                `json:"version"` // for compare-and-swap
 
 	SecretHash      []byte    `json:"-"` // SHA-256 of the secret; nil = none
 	PreviousHash    []byte    `json:"-"` // of the one before, while it overlaps
 	PreviousExpires time.Time `json:"-"`
+}
+
+// SecurityCentreID is the client id of the issuer's own security centre. No client can
+// be registered under it, and no request can name it.
+const SecurityCentreID = "security-centre"
+
+// SecurityCentre is the client that sign-ins into the security centre are for. It gets
+// no tokens: it lives on the session itself.
+func SecurityCentre() *Client {
+	return &Client{
+		ID: SecurityCentreID, Name: Text{"en": "Security centre", "sv": "Säkerhetscenter"}, Type: ClientWeb, FirstParty: true,
+		Purpose: Text{"en": "change your security settings", "sv": "ändra dina säkerhetsinställningar"},
+	}
 }
 
 var clientIDSyntax = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
@@ -116,6 +135,9 @@ func (c *Client) Check(scopes []string) error {
 	if !clientIDSyntax.MatchString(c.ID) {
 		f.Add("client_id", "must be 1 to 64 characters out of A-Z a-z 0-9 . _ ~ -")
 	}
+	if c.ID == SecurityCentreID {
+		f.Add("client_id", "%q is the issuer's own", c.ID)
+	}
 	if c.Name.In("en") == "" {
 		f.Add("name", "must say what people know this service as")
 	}
@@ -139,6 +161,7 @@ func (c *Client) Check(scopes []string) error {
 	if c.MinACR != "" && LevelOf(c.MinACR) == LevelNone {
 		f.Add("min_acr", "must be one of: %s", strings.Join(ACRs, " "))
 	}
+	c.checkPolicy(&f)
 	if c.IDTokenAlg != "" && c.IDTokenAlg != "ES256" && c.IDTokenAlg != "RS256" {
 		f.Add("id_token_signed_response_alg", "must be ES256 or RS256")
 	}
@@ -146,6 +169,36 @@ func (c *Client) Check(scopes []string) error {
 		f.Add("initiate_login_uri", "must be an https address without user or fragment")
 	}
 	return f.Err()
+}
+
+// maxPurpose is the longest purpose, in characters: it stands within a sentence.
+const maxPurpose = 80
+
+func (c *Client) checkPolicy(f *Faults) {
+	switch c.SecondFactor {
+	case "", SecondFactorRequired, SecondFactorOptional, SecondFactorOff:
+	default:
+		f.Add("second_factor", "must be required, optional or off, or left out for the issuer's own")
+	}
+	for i, k := range c.Factors {
+		if !k.Known() {
+			f.Add(fmt.Sprintf("factors[%d]", i), "%q is not a kind of second factor; choose from: passkey totp sms email recovery", k)
+		}
+	}
+	if len(c.Factors) > 0 && !slices.ContainsFunc(c.Factors, FactorKind.Strong) {
+		f.Add("factors", "must hold one besides recovery, which only stands in for another")
+	}
+	if LevelOf(c.MinACR) == LevelPhishingResistant && len(c.Factors) > 0 && !slices.Contains(c.Factors, FactorPasskey) {
+		f.Add("factors", "must hold passkey, because min_acr asks for a phishing-resistant sign-in")
+	}
+	if c.DefaultMaxAge != nil && *c.DefaultMaxAge < 0 {
+		f.Add("default_max_age", "must be a number of seconds, 0 or more")
+	}
+	for lang, text := range c.Purpose {
+		if n := utf8.RuneCountInString(text); n > maxPurpose || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			f.Add("purpose."+lang, "must be at most %d printable characters", maxPurpose)
+		}
+	}
 }
 
 func (c *Client) checkAuth(f *Faults) {

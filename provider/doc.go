@@ -15,8 +15,8 @@
 //	login-ui <- {notify, web}        config <- cmd/cardea only
 //
 // The doers never import each other; web is where they meet. Some libraries have
-// one importer: fosite is known to oidc alone, pquerna/otp to signin, gorilla/mux
-// to web, sqlx to storage. walls_test.go keeps all of this true.
+// one importer: fosite is known to oidc alone, pquerna/otp and
+// go-webauthn to signin, gorilla/mux to web, sqlx to storage. walls_test.go keeps all of this true.
 //
 //	provider          words and rules
 //	provider/signin   who somebody is: password, second factor, lockout, session; no net/http
@@ -44,12 +44,20 @@
 //     do not know each other.
 //  4. POST /signin/verify/totp: one conditional UPDATE on the last used time step
 //     makes a code good once.
+//     A passkey, a code that was sent and a recovery code have pages of their own;
+//     each is good once by the same means, and all count their failures together.
 //  5. When NextStep says StepDone, one transaction deletes the row and stores the
 //     code. After a form the browser gets a page that leads on to the client,
 //     because form-action 'self' forbids the redirect; after a GET a 303.
 //  6. POST /oauth2/token: oidc authenticates the client, runs fosite with a unit of
 //     work in the context, and flushes it once: one transaction, the
 //     compare-and-swap first. Zero rows means invalid_grant.
+//
+// What somebody changes about their factors and contacts is such a sign-in too, into
+// the security centre, which is a client of our own without tokens: it begins with a
+// recent proof or asks for one, and its task is a step before the end. The rest of the
+// centre lives on the session: signin.Owner tells whose it is, and what changes
+// something fails with Reauthenticate when the last proof is too old.
 //
 // # Decisions that differ from the first design
 //
@@ -62,4 +70,7 @@
 //   - A POST to the authorization or logout endpoint comes from the client's page,
 //     without our SameSite=Lax cookies, and is answered with a 303 to the same
 //     request by GET, which carries them.
+//   - The security centre is a client of our own that gets no tokens, see above: a
+//     code that we sent to ourselves would prove nothing that the session does not.
+//   - A device is trusted for 30 days, not 90, and the page says so.
 package provider

@@ -32,6 +32,13 @@ var (
 	Unavailable = errors.New("unavailable")
 	// Forbidden: authenticated, and still not allowed.
 	Forbidden = errors.New("forbidden")
+	// Reauthenticate: signed in, but not recently or not strongly enough for this.
+	Reauthenticate = errors.New("needs a newer or stronger authentication")
+	// TooOften: too many of these within a time; errors.As to *TooOftenError tells
+	// how long to wait.
+	TooOften = errors.New("too often")
+	// LastFactor: the account must keep one strong second factor.
+	LastFactor = errors.New("last strong factor")
 	// OutOfTurn: the step does not fit where the sign-in stands.
 	OutOfTurn = errors.New("out of turn")
 )
@@ -47,6 +54,14 @@ func (e *LockedError) Error() string { return Locked.Error() }
 
 // Is makes errors.Is(err, Locked) true.
 func (e *LockedError) Is(target error) bool { return target == Locked }
+
+// TooOftenError is TooOften with the wait.
+type TooOftenError struct{ Wait time.Duration }
+
+func (e *TooOftenError) Error() string { return TooOften.Error() }
+
+// Is makes errors.Is(err, TooOften) true.
+func (e *TooOftenError) Is(target error) bool { return target == TooOften }
 
 // Fault is one thing wrong with an input: which field, what is wrong with it and
 // how to mend it, in one English sentence for the person at the API or CLI.

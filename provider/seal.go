@@ -43,6 +43,10 @@ const (
 	ForLane    Purpose = "lockout lane"
 	ForForm    Purpose = "form token"
 	ForCookie  Purpose = "remembered user id"
+	ForOneTime Purpose = "one-time code" // SMS and e-mail codes at rest
+	ForBackup  Purpose = "recovery code" // recovery codes at rest
+	ForMessage Purpose = "message"       // codes in the outbox
+	ForRate    Purpose = "rate limit"    // what is counted, at rest
 )
 
 // keyIDSyntax keeps an id fit for the strings that it is written into, such as

@@ -8,7 +8,7 @@ type Session struct {
 	ID        string // TokenHash of the cookie's value; new at every privilege change
 	SID       string // the sid claim: stays the same while ID changes
 	AccountID string
-	AMR       []string
+	Methods   []string  // that its owner has shown, see AddMethods
 	AuthTime  time.Time // when its owner last proved something, for auth_time
 	Created   time.Time
 	LastSeen  time.Time // moved in steps, see SessionLimits.Stale
@@ -22,7 +22,7 @@ func (s *Session) Level() Level {
 	if s == nil {
 		return LevelNone
 	}
-	return LevelFrom(s.AMR)
+	return LevelFrom(s.Methods)
 }
 
 // SessionLimits bound every session.
@@ -45,9 +45,15 @@ func (l SessionLimits) Stale(s *Session, now time.Time) bool {
 // Proof is what somebody has shown so far within one sign-in.
 type Proof struct {
 	AccountID string    `json:"account,omitempty"`
-	AMR       []string  `json:"amr,omitempty"`
-	At        time.Time `json:"at,omitzero"` // of the latest of them
+	Methods   []string  `json:"amr,omitempty"` // see AddMethods
+	At        time.Time `json:"at,omitzero"`   // of the latest of them
 }
 
 // Level is what the proof adds up to.
-func (p Proof) Level() Level { return LevelFrom(p.AMR) }
+func (p Proof) Level() Level { return LevelFrom(p.Methods) }
+
+// Recent tells whether the session's owner has proven who they are at most age ago,
+// and to level.
+func (s *Session) Recent(now time.Time, age time.Duration, level Level) bool {
+	return s != nil && now.Sub(s.AuthTime) <= age && s.Level() >= level
+}

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,17 +13,19 @@ func seconds(n int64) *int64 { return &n }
 
 // aSession is alive, of anna, and one minute old.
 func aSession(amr ...string) *Session {
-	return &Session{ID: "id", SID: "sid", AccountID: "anna", AMR: amr, AuthTime: noon.Add(-time.Minute)}
+	return &Session{ID: "id", SID: "sid", AccountID: "anna", Methods: amr, AuthTime: noon.Add(-time.Minute)}
 }
 
 func proofOf(account string, amr ...string) Proof {
-	return Proof{AccountID: account, AMR: amr, At: noon}
+	return Proof{AccountID: account, Methods: amr, At: noon}
 }
 
 var (
-	onePassword = []string{AMRPassword}
-	bothFactors = []string{AMRPassword, AMROneTime, AMRMultiple}
+	onePassword = []string{MethodPassword}
+	bothFactors = []string{MethodPassword, MethodTOTP}
 	anApp       = []FactorKind{FactorTOTP}
+	aKey        = []FactorKind{FactorPasskey}
+	appAndKey   = []FactorKind{FactorPasskey, FactorTOTP}
 )
 
 func TestNextStep(t *testing.T) {
@@ -39,8 +42,8 @@ func TestNextStep(t *testing.T) {
 		{name: "nobody", step: StepPassword, err: "login_required"},
 		{name: "a session is enough", session: aSession(onePassword...), step: StepDone},
 		{name: "a password is enough", signIn: SignInData{Proof: proofOf("anna", onePassword...)}, step: StepDone},
-		{name: "a code alone is not", signIn: SignInData{Proof: proofOf("anna", AMROneTime)}, step: StepPassword, err: "login_required"},
-		{name: "a code after the session ended is not", signIn: SignInData{Proof: proofOf("anna", AMROneTime)},
+		{name: "a code alone is not", signIn: SignInData{Proof: proofOf("anna", MethodTOTP)}, step: StepPassword, err: "login_required"},
+		{name: "a code after the session ended is not", signIn: SignInData{Proof: proofOf("anna", MethodTOTP)},
 			with: func(q *Question) { q.Factors, q.Request.ACR = anApp, []string{ACRTwoFactor} }, step: StepPassword, err: "login_required"},
 
 		{name: "prompt login", request: Authorization{Prompt: []string{PromptLogin}}, session: aSession(bothFactors...), step: StepPassword, err: "login_required"},
@@ -53,11 +56,11 @@ func TestNextStep(t *testing.T) {
 		{name: "max_age not reached", request: Authorization{MaxAge: seconds(60)}, session: aSession(onePassword...), step: StepDone},
 		{name: "max_age passed", request: Authorization{MaxAge: seconds(59)}, session: aSession(onePassword...), step: StepPassword, err: "login_required"},
 		{name: "max_age=0 even in the same second", request: Authorization{MaxAge: seconds(0)},
-			session: &Session{AccountID: "anna", AMR: onePassword, AuthTime: noon}, step: StepPassword, err: "login_required"},
+			session: &Session{AccountID: "anna", Methods: onePassword, AuthTime: noon}, step: StepPassword, err: "login_required"},
 		{name: "max_age=0 answered", request: Authorization{MaxAge: seconds(0)}, session: aSession(onePassword...),
 			signIn: SignInData{Proof: proofOf("anna", onePassword...)}, step: StepDone},
 		{name: "max_age does not run while the pages are shown", request: Authorization{MaxAge: seconds(10)}, session: aSession(onePassword...),
-			signIn: SignInData{Proof: Proof{AccountID: "anna", AMR: onePassword, At: noon.Add(-time.Minute)}}, step: StepDone},
+			signIn: SignInData{Proof: Proof{AccountID: "anna", Methods: onePassword, At: noon.Add(-time.Minute)}}, step: StepDone},
 
 		{name: "select_account", request: Authorization{Prompt: []string{PromptAccount}}, session: aSession(onePassword...), step: StepAccount, err: "account_selection_required"},
 		{name: "select_account, chosen", request: Authorization{Prompt: []string{PromptAccount}}, session: aSession(onePassword...), signIn: SignInData{Chosen: true}, step: StepDone},
@@ -86,11 +89,38 @@ func TestNextStep(t *testing.T) {
 
 		{name: "acr_values step up", request: Authorization{ACR: []string{ACRTwoFactor}}, session: aSession(onePassword...), with: func(q *Question) { q.Factors = anApp }, step: StepVerify, err: "login_required"},
 		{name: "acr_values stepped up", request: Authorization{ACR: []string{ACRTwoFactor}}, session: aSession(onePassword...),
-			signIn: SignInData{Proof: proofOf("anna", AMROneTime)}, with: func(q *Question) { q.Factors = anApp }, step: StepDone},
+			signIn: SignInData{Proof: proofOf("anna", MethodTOTP)}, with: func(q *Question) { q.Factors = anApp }, step: StepDone},
 		{name: "acr_values that nobody knows", request: Authorization{ACR: []string{"urn:example:gold"}}, session: aSession(onePassword...), step: StepDone},
 		{name: "acr_values, the first known counts", request: Authorization{ACR: []string{"urn:example:gold", ACROneFactor, ACRTwoFactor}}, session: aSession(onePassword...), with: func(q *Question) { q.Factors = anApp }, step: StepDone},
 		{name: "acr_values cannot go below the policy", request: Authorization{ACR: []string{ACROneFactor}}, session: aSession(onePassword...),
 			with: func(q *Question) { q.Policy, q.Factors = SecondFactorRequired, anApp }, step: StepVerify, err: "login_required"},
+
+		{name: "a passkey that verified its user is enough", signIn: SignInData{Proof: proofOf("anna", MethodSoftKey, MethodVerified)}, with: func(q *Question) { q.Policy, q.Factors = SecondFactorRequired, aKey }, step: StepDone},
+		{name: "a key alone that verified nobody is not", signIn: SignInData{Proof: proofOf("anna", MethodHardKey)}, step: StepPassword, err: "login_required"},
+		{name: "phishing-resistant asked, has a key", request: Authorization{ACR: []string{ACRPhishingResistant}}, session: aSession(bothFactors...), with: func(q *Question) { q.Factors = appAndKey }, step: StepVerify, err: "login_required"},
+		{name: "phishing-resistant asked, shown", request: Authorization{ACR: []string{ACRPhishingResistant}}, session: aSession(bothFactors...), signIn: SignInData{Proof: proofOf("anna", MethodHardKey)}, with: func(q *Question) { q.Factors = appAndKey }, step: StepDone},
+		{name: "phishing-resistant asked, no key, old session: password first", request: Authorization{ACR: []string{ACRPhishingResistant}}, session: aSession(bothFactors...), with: func(q *Question) { q.Factors = anApp }, step: StepPassword, err: "login_required"},
+		{name: "phishing-resistant asked, no key: then the app", request: Authorization{ACR: []string{ACRPhishingResistant}}, session: aSession(bothFactors...), signIn: SignInData{Proof: proofOf("anna", onePassword...)}, with: func(q *Question) { q.Factors = anApp }, step: StepVerify, err: "login_required"},
+		{name: "phishing-resistant asked, no key: then one is set up", request: Authorization{ACR: []string{ACRPhishingResistant}}, session: aSession(bothFactors...), signIn: SignInData{Proof: proofOf("anna", bothFactors...)}, with: func(q *Question) { q.Factors = anApp }, step: StepEnrol, err: "interaction_required"},
+		{name: "the client allows keys only: an app does not count", session: aSession(bothFactors...), with: func(q *Question) {
+			q.Policy, q.Factors, q.Allowed = SecondFactorRequired, appAndKey, aKey
+		}, step: StepVerify, err: "login_required"},
+		{name: "the client allows keys only: the app is shown before a key is set up", signIn: SignInData{Proof: proofOf("anna", onePassword...)}, with: func(q *Question) {
+			q.Policy, q.Factors, q.Allowed = SecondFactorRequired, anApp, aKey
+		}, step: StepVerify, err: "login_required"},
+
+		{name: "a trusted device stands in for the policy's factor", session: aSession(onePassword...), with: func(q *Question) { q.Policy, q.Factors, q.Trusted = SecondFactorRequired, anApp, true }, step: StepDone},
+		{name: "a trusted device does not stand in for the client's", session: aSession(onePassword...), with: func(q *Question) { q.MinLevel, q.Factors, q.Trusted = LevelTwoFactor, anApp, true }, step: StepVerify, err: "login_required"},
+		{name: "a trusted device does not stand in for the request's", request: Authorization{ACR: []string{ACRTwoFactor}}, session: aSession(onePassword...), with: func(q *Question) { q.Factors, q.Trusted = anApp, true }, step: StepVerify, err: "login_required"},
+		{name: "a trusted device does not stand in where a new sign-in is asked for", request: Authorization{Prompt: []string{PromptLogin}}, signIn: SignInData{Proof: proofOf("anna", onePassword...)}, with: func(q *Question) { q.Policy, q.Factors, q.Trusted = SecondFactorRequired, anApp, true }, step: StepVerify, err: "login_required"},
+
+		{name: "a trusted device does not stand in where max_age has passed", request: Authorization{MaxAge: seconds(0)}, signIn: SignInData{Proof: proofOf("anna", onePassword...)}, with: func(q *Question) { q.Policy, q.Factors, q.Trusted = SecondFactorRequired, anApp, true }, step: StepVerify, err: "login_required"},
+		{name: "a trusted device stands in where max_age has not passed", request: Authorization{MaxAge: seconds(3600)}, signIn: SignInData{Proof: proofOf("anna", onePassword...)}, with: func(q *Question) { q.Policy, q.Factors, q.Trusted = SecondFactorRequired, anApp, true }, step: StepDone},
+		{name: "consent of somebody else", session: aSession(onePassword...), signIn: SignInData{Consented: "bosse"}, with: func(q *Question) { q.ThirdParty = true }, request: Authorization{Scopes: []string{ScopeEmail}}, step: StepConsent, err: "consent_required"},
+		{name: "a task, the factor first", session: aSession(onePassword...), request: Authorization{ClientID: SecurityCentreID}, signIn: SignInData{Task: TaskPasskey}, with: func(q *Question) { q.Factors, q.Trusted = anApp, true }, step: StepVerify, err: "login_required"},
+		{name: "a task", session: aSession(bothFactors...), signIn: SignInData{Task: TaskPasskey}, with: func(q *Question) { q.Factors = anApp }, step: StepEnrol, err: "interaction_required"},
+		{name: "codes after a factor was set up", session: aSession(bothFactors...), signIn: SignInData{Enrolled: true}, with: func(q *Question) { q.Factors, q.Recovery = anApp, true }, step: StepCodes, err: "interaction_required"},
+		{name: "codes declined", session: aSession(bothFactors...), signIn: SignInData{Enrolled: true, NoCodes: true}, with: func(q *Question) { q.Factors, q.Recovery = anApp, true }, step: StepDone},
 
 		{name: "consent of a third party", session: aSession(onePassword...), request: Authorization{Scopes: []string{ScopeOpenID, ScopeEmail}}, with: func(q *Question) { q.ThirdParty = true }, step: StepConsent, err: "consent_required"},
 		{name: "consent given before", session: aSession(onePassword...), request: Authorization{Scopes: []string{ScopeOpenID, ScopeEmail}},
@@ -99,7 +129,7 @@ func TestNextStep(t *testing.T) {
 			with: func(q *Question) { q.ThirdParty, q.Granted = true, []string{ScopeOpenID, ScopeEmail} }, step: StepConsent, err: "consent_required"},
 		{name: "consent is never asked for our own", session: aSession(onePassword...), request: Authorization{Scopes: []string{ScopeEmail}, Prompt: []string{PromptConsent}}, step: StepDone},
 		{name: "prompt consent asks again", session: aSession(onePassword...), request: Authorization{Prompt: []string{PromptConsent}}, with: func(q *Question) { q.ThirdParty = true }, step: StepConsent, err: "consent_required"},
-		{name: "prompt consent, allowed", session: aSession(onePassword...), request: Authorization{Prompt: []string{PromptConsent}}, signIn: SignInData{Consented: true}, with: func(q *Question) { q.ThirdParty = true }, step: StepDone},
+		{name: "prompt consent, allowed", session: aSession(onePassword...), request: Authorization{Prompt: []string{PromptConsent}}, signIn: SignInData{Consented: "anna"}, with: func(q *Question) { q.ThirdParty = true }, step: StepDone},
 		{name: "consent comes last", request: Authorization{Scopes: []string{ScopeEmail}}, with: func(q *Question) { q.ThirdParty = true }, step: StepPassword, err: "login_required"},
 	}
 	for _, tt := range tests {
@@ -113,7 +143,7 @@ func TestNextStep(t *testing.T) {
 			if step != tt.step || err != tt.err {
 				t.Errorf("got %q, %q; want %q, %q", step, err, tt.step, tt.err)
 			}
-			if want := step == StepDone || step == StepConsent; q.Authenticated() != want {
+			if want := step == StepDone || step == StepConsent || step == StepCodes || step == StepEnrol && tt.signIn.Task != ""; q.Authenticated() != want {
 				t.Errorf("Authenticated: got %v, want %v at %q", !want, want, step)
 			}
 		})
@@ -138,8 +168,8 @@ func TestQuestionProof(t *testing.T) {
 		want    Proof
 	}{
 		{name: "nothing"},
-		{name: "the session's", session: aSession(onePassword...), want: Proof{AccountID: "anna", AMR: onePassword, At: noon.Add(-time.Minute)}},
-		{name: "a code on top of the session", session: aSession(onePassword...), signIn: SignInData{Proof: proofOf("anna", AMROneTime)}, want: proofOf("anna", bothFactors...)},
+		{name: "the session's", session: aSession(onePassword...), want: Proof{AccountID: "anna", Methods: onePassword, At: noon.Add(-time.Minute)}},
+		{name: "a code on top of the session", session: aSession(onePassword...), signIn: SignInData{Proof: proofOf("anna", MethodTOTP)}, want: Proof{AccountID: "anna", Methods: bothFactors, At: noon.Add(-time.Minute)}},
 		{name: "somebody else's is not mixed", session: aSession(bothFactors...), signIn: SignInData{Proof: proofOf("bosse", onePassword...)}, want: proofOf("bosse", onePassword...)},
 		{name: "prompt login leaves the session out", request: Authorization{Prompt: []string{PromptLogin}}, session: aSession(bothFactors...),
 			signIn: SignInData{Proof: proofOf("anna", onePassword...)}, want: proofOf("anna", onePassword...)},
@@ -149,7 +179,7 @@ func TestQuestionProof(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			got := question(tt.request, tt.signIn, tt.session).Proof()
-			if got.AccountID != tt.want.AccountID || !slices.Equal(got.AMR, tt.want.AMR) || !got.At.Equal(tt.want.At) {
+			if got.AccountID != tt.want.AccountID || !slices.Equal(got.Methods, tt.want.Methods) || !got.At.Equal(tt.want.At) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})
@@ -158,27 +188,49 @@ func TestQuestionProof(t *testing.T) {
 
 func TestLevels(t *testing.T) {
 	t.Parallel()
-	for acr, want := range map[string]Level{"": LevelNone, "urn:example:gold": LevelNone, ACROneFactor: LevelOneFactor, ACRTwoFactor: LevelTwoFactor} {
+	for acr, want := range map[string]Level{"": LevelNone, "urn:example:gold": LevelNone, ACROneFactor: LevelOneFactor, ACRTwoFactor: LevelTwoFactor, ACRPhishingResistant: LevelPhishingResistant} {
 		if got := LevelOf(acr); got != want {
 			t.Errorf("LevelOf(%q): got %d, want %d", acr, got, want)
 		}
 	}
-	for _, level := range []Level{LevelOneFactor, LevelTwoFactor} {
+	for _, level := range []Level{LevelOneFactor, LevelTwoFactor, LevelPhishingResistant} {
 		if got := LevelOf(level.ACR()); got != level {
 			t.Errorf("LevelOf(ACR of %d): got %d", level, got)
 		}
 	}
-	for _, level := range []Level{-1, LevelNone, 3} {
+	for _, level := range []Level{-1, LevelNone, 4} {
 		if got := level.ACR(); got != "" {
 			t.Errorf("ACR of level %d: got %q, want none", level, got)
 		}
 	}
-	amr := AddAMR(AddAMR(AddAMR(nil, AMROneTime), AMRPassword), AMRPassword)
+	amr := AddMethods(AddMethods(nil, MethodTOTP), MethodPassword, MethodPassword)
 	if !slices.Equal(amr, bothFactors) {
-		t.Errorf("AddAMR: got %v, want %v", amr, bothFactors)
+		t.Errorf("AddMethods: got %v, want %v", amr, bothFactors)
 	}
-	if got := AddAMR(nil, AMROneTime); !slices.Equal(got, []string{AMROneTime}) {
-		t.Errorf("AddAMR of one: got %v", got)
+	for _, tt := range []struct {
+		methods, amr string
+		level        Level
+	}{
+		{"", "", LevelNone},
+		{"pwd", "pwd", LevelOneFactor},
+		{"otp", "otp", LevelOneFactor},
+		{"uv", "", LevelNone},
+		{"pwd otp", "pwd otp mfa", LevelTwoFactor},
+		{"pwd sms", "pwd sms mca mfa", LevelTwoFactor},
+		{"pwd email", "pwd otp mca mfa", LevelTwoFactor},
+		{"pwd recovery", "pwd otp mfa", LevelTwoFactor},
+		{"otp sms", "otp sms mca", LevelOneFactor},
+		{"swk", "swk user", LevelOneFactor},
+		{"hwk uv", "hwk user mfa", LevelPhishingResistant},
+		{"pwd swk", "pwd swk user mfa", LevelPhishingResistant},
+		{"pwd otp uv", "pwd otp mfa", LevelTwoFactor},
+	} {
+		if got := LevelFrom(strings.Fields(tt.methods)); got != tt.level {
+			t.Errorf("LevelFrom(%s): got %d, want %d", tt.methods, got, tt.level)
+		}
+		if got := strings.Join(AMR(strings.Fields(tt.methods)), " "); got != tt.amr {
+			t.Errorf("AMR(%s): got %q, want %q", tt.methods, got, tt.amr)
+		}
 	}
 }
 

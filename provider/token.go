@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -51,7 +52,8 @@ type Grant struct {
 	SID       string // session it was given in
 	Scopes    []string
 	Audience  []string
-	AMR       []string
+	Methods   []string // that were shown for it, see AddMethods
+	ACR       string   // asserted for it; "" = as Methods add up
 	AuthTime  time.Time
 	Created   time.Time
 	Expires   time.Time // the absolute limit of the family
@@ -62,6 +64,9 @@ type Grant struct {
 	RefreshRotated  time.Time
 	RefreshExpires  time.Time // idle limit of the live refresh token
 }
+
+// AssertedACR is the acr claim of the grant's tokens.
+func (g *Grant) AssertedACR() string { return cmp.Or(g.ACR, LevelFrom(g.Methods).ACR()) }
 
 // Live tells whether the family may still be used at now.
 func (g *Grant) Live(now time.Time) bool {

@@ -39,7 +39,7 @@ var owners = map[string]string{
 }
 
 // helpers are packages for tests only. They may import anything of ours.
-var helpers = []string{"storage/storagetest", "provider/web/webtest", "provider/web/browsertest"}
+var helpers = []string{"storage/storagetest", "provider/web/webtest", "provider/web/browsertest", "provider/signin/passkeytest"}
 
 const (
 	module       = "cardea/"

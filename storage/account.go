@@ -13,18 +13,18 @@ import (
 func accountDest(a *provider.Account) []any {
 	return []any{
 		&a.ID, &a.UserID, &a.PasswordHash, (*stamp)(&a.PasswordChanged), (*string)(&a.Status), &a.Locale, into{&a.Profile},
-		(*stamp)(&a.Created), (*stamp)(&a.Updated),
+		(*stamp)(&a.Created), (*stamp)(&a.Updated), (*stamp)(&a.EmailChanged), (*stamp)(&a.PhoneChanged),
 	}
 }
 
-const accountColumns = `id, user_id, password_hash, password_changed_at, status, locale, profile, created_at, updated_at`
+const accountColumns = `id, user_id, password_hash, password_changed_at, status, locale, profile, created_at, updated_at, email_changed_at, phone_changed_at`
 
 // CreateAccount adds an account; Exists when its id or its folded User ID is taken.
 func (s *Store) CreateAccount(ctx context.Context, a *provider.Account) error {
 	return s.insert(ctx, `INSERT INTO accounts (`+accountColumns+`, user_id_folded)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
 		a.ID, a.UserID, a.PasswordHash, stamp(a.PasswordChanged), string(a.Status), a.Locale,
-		object[provider.Profile]{a.Profile}, stamp(a.Created), stamp(a.Updated), provider.FoldUserID(a.UserID))
+		object[provider.Profile]{a.Profile}, stamp(a.Created), stamp(a.Updated), stamp(a.EmailChanged), stamp(a.PhoneChanged), provider.FoldUserID(a.UserID))
 }
 
 // Account is the account with an id; NotFound.
@@ -88,10 +88,12 @@ func (s *Store) SetAccountStatus(ctx context.Context, accountID string, status p
 		string(status), stamp(at), accountID)
 }
 
-// UpdateProfile stores the profile, locale and Updated of a; NotFound.
+// UpdateProfile stores the profile, with the times of its contacts, the locale and
+// Updated of a; NotFound.
 func (s *Store) UpdateProfile(ctx context.Context, a *provider.Account) error {
-	return s.claim(ctx, provider.NotFound, `UPDATE accounts SET profile = $1, locale = $2, updated_at = $3 WHERE id = $4`,
-		object[provider.Profile]{a.Profile}, a.Locale, stamp(a.Updated), a.ID)
+	return s.claim(ctx, provider.NotFound, `UPDATE accounts SET profile = $1, locale = $2, updated_at = $3, email_changed_at = $4,
+		phone_changed_at = $5 WHERE id = $6`,
+		object[provider.Profile]{a.Profile}, a.Locale, stamp(a.Updated), stamp(a.EmailChanged), stamp(a.PhoneChanged), a.ID)
 }
 
 // DeleteAccount removes an account with all that hangs on it, in one transaction;
@@ -104,12 +106,29 @@ func (s *Store) DeleteAccount(ctx context.Context, accountID string) error {
 		for _, text := range []string{
 			`DELETE FROM factors WHERE account_id = $1`,
 			`DELETE FROM consents WHERE account_id = $1`,
+			`DELETE FROM recovery_codes WHERE account_id = $1`,
 		} {
 			if err := s.claim(ctx, nil, text, accountID); err != nil {
 				return err
 			}
 		}
 		return s.claim(ctx, provider.NotFound, `DELETE FROM accounts WHERE id = $1`, accountID)
+	})
+}
+
+// EndOthers ends what the account has open outside the session with the sid: sessions,
+// codes and grants, also those for offline access. One transaction.
+func (s *Store) EndOthers(ctx context.Context, accountID, sid string, at time.Time) error {
+	return s.InTx(ctx, func(ctx context.Context) error {
+		for _, text := range []string{ // codes before grants, as in EndAccount
+			`DELETE FROM sessions WHERE account_id = $1 AND sid <> $2`,
+			`DELETE FROM codes WHERE account_id = $1 AND sid <> $2 AND used_at = 0`,
+		} {
+			if err := s.claim(ctx, nil, text, accountID, sid); err != nil {
+				return err
+			}
+		}
+		return s.claim(ctx, nil, `UPDATE grants SET revoked_at = $1 WHERE account_id = $2 AND sid <> $3 AND revoked_at = 0`, stamp(at), accountID, sid)
 	})
 }
 
@@ -120,6 +139,7 @@ func (s *Store) EndAccount(ctx context.Context, accountID string, at time.Time) 
 		for _, text := range []string{
 			`DELETE FROM sessions WHERE account_id = $1`,
 			`DELETE FROM known_devices WHERE account_id = $1`,
+			`DELETE FROM trusted_devices WHERE account_id = $1`,
 			`DELETE FROM signins WHERE account_id = $1 AND account_id <> ''`,
 		} {
 			if err := s.claim(ctx, nil, text, accountID); err != nil {

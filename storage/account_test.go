@@ -83,11 +83,22 @@ func TestAccountChanges(t *testing.T) {
 		ok(t, "lock", s.SetAccountStatus(ctx, "a1", provider.AccountLocked, later.Add(time.Second)))
 		want.Status = provider.AccountLocked
 		want.Profile, want.Locale, want.Updated = provider.Profile{Name: "A\x00B"}, "", later.Add(time.Minute)
+		want.EmailChanged, want.PhoneChanged = later.Add(2*time.Minute), later.Add(3*time.Minute)
 		ok(t, "update profile", s.UpdateProfile(ctx, want))
 
 		got, err := s.Account(ctx, "a1")
 		ok(t, "read", err)
 		same(t, "account", got, want)
+		ok(t, "session", s.CreateSession(ctx, &provider.Session{ID: "h", AccountID: "a1"}))
+		_, got, err = s.Session(ctx, "h")
+		ok(t, "read with a session", err)
+		same(t, "account of a session", got, want)
+		created := *want
+		created.ID, created.UserID = "a3", "Cilla"
+		ok(t, "create with the times of its contacts", s.CreateAccount(ctx, &created))
+		got, err = s.Account(ctx, "a3")
+		ok(t, "read", err)
+		same(t, "account", got, &created)
 
 		refused(t, "password of nobody", s.SetPassword(ctx, "a2", "$x", later), provider.NotFound)
 		refused(t, "status of nobody", s.SetAccountStatus(ctx, "a2", provider.AccountActive, later), provider.NotFound)
@@ -110,6 +121,8 @@ func open(t *testing.T, s *storage.Store, accountID string) {
 	session := sampleSession("session-"+accountID, noon)
 	session.AccountID = accountID
 	ok(t, "session", s.CreateSession(ctx, session))
+	ok(t, "trusted device", s.TrustDevice(ctx, sampleDevice("trusted-"+accountID, "token", accountID)))
+	ok(t, "recovery code", s.ReplaceRecoveryCodes(ctx, accountID, []provider.RecoveryCode{{ID: "recovery-" + accountID, MAC: []byte{1}, Created: noon}}))
 	in := sampleSignIn("signin-"+accountID, noon)
 	in.Data.Proof.AccountID = accountID
 	ok(t, "sign-in", s.CreateSignIn(ctx, in))
@@ -136,8 +149,13 @@ func isOpen(t *testing.T, s *storage.Store, accountID string) map[string]bool {
 	ok(t, "factors", err)
 	consent, err := s.Consent(ctx, accountID, "shop")
 	ok(t, "consent", err)
+	trusted, err := s.Trusted(ctx, "token", accountID, noon)
+	ok(t, "trusted device", err)
+	recovery, err := s.RecoveryCodes(ctx, accountID)
+	ok(t, "recovery codes", err)
 	return map[string]bool{"session": session == nil, "signin": signin == nil, "code": code == nil, "device": device,
-		"grant": grant.Live(noon), "factor": len(factors) > 0, "consent": consent != nil}
+		"grant": grant.Live(noon), "factor": len(factors) > 0, "consent": consent != nil,
+		"trusted": trusted, "recovery": len(recovery) > 0}
 }
 
 func TestEndAccount(t *testing.T) {
@@ -146,12 +164,13 @@ func TestEndAccount(t *testing.T) {
 		open(t, s, "ended")
 		open(t, s, "other")
 		ok(t, "sign-in of nobody yet", s.CreateSignIn(t.Context(), &provider.SignIn{ID: "fresh", Browser: "b", Created: noon, Expires: noon.Add(time.Hour)}))
-		all := map[string]bool{"session": true, "signin": true, "code": true, "device": true, "grant": true, "factor": true, "consent": true}
+		all := map[string]bool{"session": true, "signin": true, "code": true, "device": true, "grant": true, "factor": true, "consent": true,
+			"trusted": true, "recovery": true}
 		same(t, "before", isOpen(t, s, "ended"), all)
 
 		ok(t, "end", s.EndAccount(t.Context(), "ended", noon))
 		same(t, "ended", isOpen(t, s, "ended"), map[string]bool{"session": false, "signin": false, "code": false, "device": false,
-			"grant": false, "factor": true, "consent": true})
+			"grant": false, "factor": true, "consent": true, "trusted": false, "recovery": true})
 		same(t, "the other account", isOpen(t, s, "other"), all)
 
 		ok(t, "end nobody", s.EndAccount(t.Context(), "", noon))
@@ -177,5 +196,38 @@ func TestDeleteAccount(t *testing.T) {
 		same(t, "the other account", isOpen(t, s, "other"), before)
 		refused(t, "delete again", s.DeleteAccount(t.Context(), "deleted"), provider.NotFound)
 		ok(t, "the User ID is free", s.CreateAccount(t.Context(), sampleAccount("new", "user-deleted")))
+	})
+}
+
+// EndOthers spares one session with what was granted in it, and other accounts.
+func TestEndOthers(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, s *storage.Store) {
+		ctx := t.Context()
+		ok(t, "account", s.CreateAccount(ctx, sampleAccount("a1", "user")))
+		ok(t, "another", s.CreateAccount(ctx, sampleAccount("a2", "another")))
+		add := func(name, account, sid string) {
+			session := sampleSession(name, noon)
+			session.AccountID, session.SID = account, sid
+			ok(t, "session", s.CreateSession(ctx, session))
+			code, grant := sampleCode(name, noon), sampleGrant(name, noon)
+			code.Grant.AccountID, code.Grant.SID = account, sid
+			grant.AccountID, grant.SID = account, sid
+			ok(t, "code", s.CreateCode(ctx, code))
+			ok(t, "grant", s.CreateGrant(ctx, grant))
+		}
+		add("this", "a1", "s1")
+		add("other", "a1", "s2")
+		add("somebody", "a2", "s3")
+		ok(t, "EndOthers", s.EndOthers(ctx, "a1", "s1", noon))
+		for name, want := range map[string]bool{"this": true, "other": false, "somebody": true} {
+			_, _, session := s.Session(ctx, name)
+			_, code := s.Code(ctx, name)
+			grant, err := s.Grant(ctx, name)
+			ok(t, "grant", err)
+			if (session == nil) != want || (code == nil) != want || grant.Revoked.IsZero() != want {
+				t.Errorf("%s: session %v, code %v, grant revoked %v", name, session, code, grant.Revoked)
+			}
+		}
 	})
 }

@@ -28,9 +28,13 @@ type clientRow struct {
 	PostLogoutRedirectURIs list
 	GrantTypes             list
 	Scopes                 list
-	PreviousExpires        stamp `db:"previous_expires_at"`
-	Created                stamp `db:"created_at"`
-	Updated                stamp `db:"updated_at"`
+	Factors                list
+	Purpose                object[provider.Text]
+	DefaultMaxAge          int64  `db:"default_max_age"`
+	SecondFactor           string `db:"second_factor"`
+	PreviousExpires        stamp  `db:"previous_expires_at"`
+	Created                stamp  `db:"created_at"`
+	Updated                stamp  `db:"updated_at"`
 }
 
 func (r clientRow) client() *provider.Client {
@@ -38,6 +42,16 @@ func (r clientRow) client() *provider.Client {
 	c.Name, c.RedirectURIs, c.PostLogoutRedirectURIs = r.Name.v, r.RedirectURIs, r.PostLogoutRedirectURIs
 	c.GrantTypes, c.Scopes, c.PreviousExpires = r.GrantTypes, r.Scopes, time.Time(r.PreviousExpires)
 	c.Created, c.Updated = time.Time(r.Created), time.Time(r.Updated)
+	c.SecondFactor = provider.SecondFactorPolicy(r.SecondFactor)
+	for _, k := range r.Factors {
+		c.Factors = append(c.Factors, provider.FactorKind(k))
+	}
+	if r.DefaultMaxAge >= 0 {
+		c.DefaultMaxAge = &r.DefaultMaxAge
+	}
+	if len(r.Purpose.v) > 0 {
+		c.Purpose = r.Purpose.v
+	}
 	return &c
 }
 
@@ -81,7 +95,8 @@ func (s *Store) reloadClients(ctx context.Context) error {
 	defer s.clients.loading.Unlock()
 	rows, err := all[clientRow](context.WithValue(ctx, txKey{s}, nil), s, `SELECT id, name, type, auth_method, redirect_uris,
 		post_logout_redirect_uris, grant_types, scopes, first_party, min_acr, id_token_alg, initiate_login_uri, disabled, version,
-		secret_hash, previous_hash, previous_expires_at, created_at, updated_at FROM clients ORDER BY id`)
+		secret_hash, previous_hash, previous_expires_at, created_at, updated_at,
+		second_factor, factors, default_max_age, purpose FROM clients ORDER BY id`)
 	if err != nil {
 		return err
 	}
@@ -101,8 +116,8 @@ func (s *Store) CreateClient(ctx context.Context, c *provider.Client) error {
 	return s.changing(ctx, Clients, func(ctx context.Context) error {
 		err := s.insert(ctx, `INSERT INTO clients (name, type, auth_method, redirect_uris, post_logout_redirect_uris, grant_types, scopes,
 			first_party, min_acr, id_token_alg, initiate_login_uri, disabled, secret_hash, previous_hash, previous_expires_at, updated_at,
-			id, created_at, version)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1) ON CONFLICT DO NOTHING`,
+			second_factor, factors, default_max_age, purpose, id, created_at, version)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 1) ON CONFLICT DO NOTHING`,
 			append(clientArgs(c), c.ID, stamp(c.Created))...)
 		if err == nil {
 			before := c.Version
@@ -114,9 +129,21 @@ func (s *Store) CreateClient(ctx context.Context, c *provider.Client) error {
 }
 
 func clientArgs(c *provider.Client) []any {
+	maxAge, factors := int64(-1), make(list, len(c.Factors))
+	if c.DefaultMaxAge != nil {
+		maxAge = *c.DefaultMaxAge
+	}
+	for i, k := range c.Factors {
+		factors[i] = string(k)
+	}
+	purpose := c.Purpose
+	if purpose == nil {
+		purpose = provider.Text{}
+	}
 	return []any{object[provider.Text]{c.Name}, string(c.Type), c.AuthMethod, list(c.RedirectURIs), list(c.PostLogoutRedirectURIs),
 		list(c.GrantTypes), list(c.Scopes), c.FirstParty, c.MinACR, c.IDTokenAlg, c.InitiateLoginURI, c.Disabled,
-		c.SecretHash, c.PreviousHash, stamp(c.PreviousExpires), stamp(c.Updated)}
+		c.SecretHash, c.PreviousHash, stamp(c.PreviousExpires), stamp(c.Updated),
+		string(c.SecondFactor), factors, maxAge, object[provider.Text]{purpose}}
 }
 
 // UpdateClient stores all of a client that is still at its Version, and raises that;
@@ -131,7 +158,7 @@ func (s *Store) UpdateClient(ctx context.Context, c *provider.Client) error {
 		err := s.claim(ctx, provider.Changed, `UPDATE clients SET name = $1, type = $2, auth_method = $3, redirect_uris = $4,
 			post_logout_redirect_uris = $5, grant_types = $6, scopes = $7, first_party = $8, min_acr = $9, id_token_alg = $10,
 			initiate_login_uri = $11, disabled = $12, secret_hash = $13, previous_hash = $14, previous_expires_at = $15, updated_at = $16,
-			version = version + 1 WHERE id = $17 AND version = $18`, append(clientArgs(c), c.ID, c.Version)...)
+			second_factor = $17, factors = $18, default_max_age = $19, purpose = $20, version = version + 1 WHERE id = $21 AND version = $22`, append(clientArgs(c), c.ID, c.Version)...)
 		if err == nil {
 			c.Version++
 			s.onRollback(ctx, func() { c.Version-- })

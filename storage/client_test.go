@@ -42,6 +42,34 @@ func TestClients(t *testing.T) {
 	})
 }
 
+func TestClientPolicy(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, s *storage.Store) {
+		ctx := t.Context()
+		want, never := sampleClient("shop", noon), int64(0)
+		want.SecondFactor, want.DefaultMaxAge = provider.SecondFactorRequired, &never
+		want.Factors = []provider.FactorKind{provider.FactorPasskey, provider.FactorTOTP}
+		want.Purpose = provider.Text{"en": "make a \"payment\"", "sv": "göra en betalning"}
+		ok(t, "create", s.CreateClient(ctx, want))
+		got, err := s.Client(ctx, "shop")
+		ok(t, "read", err)
+		same(t, "client", got, want)
+
+		changed, age := *got, int64(86400)
+		changed.SecondFactor, changed.Factors, changed.DefaultMaxAge, changed.Purpose = provider.SecondFactorOff, nil, &age, nil
+		ok(t, "update", s.UpdateClient(ctx, &changed))
+		got, err = s.Client(ctx, "shop")
+		ok(t, "read", err)
+		same(t, "updated client", got, &changed)
+		changed = *got
+		changed.SecondFactor, changed.DefaultMaxAge = "", nil
+		ok(t, "update", s.UpdateClient(ctx, &changed))
+		got, err = s.Client(ctx, "shop")
+		ok(t, "read", err)
+		same(t, "client without a policy of its own", got, &changed)
+	})
+}
+
 func TestClientsAreReadFromMemory(t *testing.T) {
 	t.Parallel()
 	s := storagetest.Open(t)

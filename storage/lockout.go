@@ -62,6 +62,11 @@ func (s *Store) KnownDevice(ctx context.Context, tokenHash, accountID string, no
 	return err == nil && now.Before(time.Time(expires)), err
 }
 
+// MoveDevice gives a browser another token: whatever accounts know it go on doing so.
+func (s *Store) MoveDevice(ctx context.Context, oldHash, newHash string) error {
+	return s.claim(ctx, nil, `UPDATE known_devices SET token_hash = $1 WHERE token_hash = $2`, newHash, oldHash)
+}
+
 // RememberDevice notes that the browser that holds the token has signed in to the
 // account; one browser may know several.
 func (s *Store) RememberDevice(ctx context.Context, tokenHash, accountID string, now, expires time.Time) error {

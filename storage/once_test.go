@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"cardea/provider"
 	"cardea/storage"
@@ -54,6 +55,36 @@ func TestOnce(t *testing.T) {
 			{"RehashPassword", provider.Changed, func(ctx context.Context, s *storage.Store, i int) error {
 				return s.RehashPassword(ctx, "a1", "$argon2id$sample", fmt.Sprint("$", i))
 			}},
+			{"UsePasskey", provider.Spent, func(ctx context.Context, s *storage.Store, _ int) error {
+				return s.UsePasskey(ctx, samplePasskey("passkey", "a1"), 7, noon)
+			}},
+			{"CreateFactor of a kind there is one of", provider.Exists, func(ctx context.Context, s *storage.Store, i int) error {
+				return s.CreateFactor(ctx, &provider.Factor{ID: fmt.Sprint("sms ", i), AccountID: "a1", Kind: provider.FactorSMS, Created: noon})
+			}},
+			{"CreateFactor with a credential", provider.Exists, func(ctx context.Context, s *storage.Store, i int) error {
+				f := samplePasskey("credential", "a1")
+				f.ID = fmt.Sprint("passkey ", i)
+				return s.CreateFactor(ctx, f)
+			}},
+			{"DeleteFactor", provider.NotFound, func(ctx context.Context, s *storage.Store, _ int) error { return s.DeleteFactor(ctx, "removed") }},
+			{"SpendChallenge", provider.Spent, func(ctx context.Context, s *storage.Store, _ int) error {
+				return s.SpendChallenge(ctx, sampleChallenge("spent", "challenge"))
+			}},
+			{"TakeChallenge", provider.NotFound, func(ctx context.Context, s *storage.Store, _ int) error {
+				_, err := s.TakeChallenge(ctx, "taken", "code")
+				return err
+			}},
+			{"UseRecoveryCode", provider.Spent, func(ctx context.Context, s *storage.Store, _ int) error { return s.UseRecoveryCode(ctx, "recovery") }},
+			{"LeaseMessage", provider.Spent, func(ctx context.Context, s *storage.Store, i int) error {
+				return s.LeaseMessage(ctx, *sampleMessage("message", noon), noon.Add(time.Duration(i+1)*time.Minute))
+			}},
+			{"EndSessionOf", provider.NotFound, func(ctx context.Context, s *storage.Store, _ int) error {
+				return s.EndSessionOf(ctx, "astrid", "sid-of-ended")
+			}},
+			{"DistrustDevice", provider.NotFound, func(ctx context.Context, s *storage.Store, _ int) error { return s.DistrustDevice(ctx, "a1", "device") }},
+			{"RemoveConsent", provider.NotFound, func(ctx context.Context, s *storage.Store, _ int) error {
+				return s.RemoveConsent(ctx, "a1", "shop", noon)
+			}},
 			{"CreateAccount", provider.Exists, func(ctx context.Context, s *storage.Store, i int) error {
 				return s.CreateAccount(ctx, sampleAccount(fmt.Sprint("id ", i), []string{"Same.User", "same.user"}[i%2]))
 			}},
@@ -77,6 +108,15 @@ func seedOnce(t *testing.T, s *storage.Store) {
 	ok(t, "sign-in", s.CreateSignIn(ctx, sampleSignIn("saved", noon)))
 	ok(t, "lane", s.SwapLane(ctx, provider.Lane{Key: "lane", Expires: noon}))
 	ok(t, "session", s.CreateSession(ctx, sampleSession("session", noon)))
+	ok(t, "session", s.CreateSession(ctx, sampleSession("ended", noon)))
+	ok(t, "passkey", s.CreateFactor(ctx, samplePasskey("passkey", "a1")))
+	ok(t, "factor", s.CreateFactor(ctx, sampleFactor("removed", "a1")))
+	ok(t, "challenge", s.PutChallenge(ctx, sampleChallenge("spent", "challenge")))
+	ok(t, "challenge", s.PutChallenge(ctx, sampleChallenge("taken", "challenge")))
+	ok(t, "recovery code", s.ReplaceRecoveryCodes(ctx, "a1", []provider.RecoveryCode{{ID: "recovery", MAC: []byte{1}, Created: noon}}))
+	ok(t, "message", s.CreateMessage(ctx, sampleMessage("message", noon)))
+	ok(t, "device", s.TrustDevice(ctx, sampleDevice("device", "token", "a1")))
+	ok(t, "consent", s.SetConsent(ctx, "a1", "shop", []string{"openid"}, noon))
 }
 
 func runRace(t *testing.T, stores []*storage.Store, lost error, try func(context.Context, *storage.Store, int) error) {

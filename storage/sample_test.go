@@ -32,18 +32,18 @@ func sampleSignIn(id string, now time.Time) *provider.SignIn {
 			Params: map[string][]string{"client_id": {"shop"}, "state": {"some state"}, "scope": {"openid profile"}},
 			State:  "some state", MaxAge: &age,
 		},
-		Proof: provider.Proof{AccountID: "astrid", AMR: []string{"pwd"}, At: now},
+		Proof: provider.Proof{AccountID: "astrid", Methods: []string{"pwd"}, At: now},
 	}}
 }
 
 func sampleSession(id string, now time.Time) *provider.Session {
-	return &provider.Session{ID: id, SID: "sid-of-" + id, AccountID: "astrid", AMR: []string{"pwd", "otp", "mfa"}, AuthTime: now,
+	return &provider.Session{ID: id, SID: "sid-of-" + id, AccountID: "astrid", Methods: []string{"pwd", "otp", "mfa"}, AuthTime: now,
 		Created: now, LastSeen: now, Expires: now.Add(12 * time.Hour), Address: "192.0.2.7", UserAgent: "Test/1.0"}
 }
 
 func sampleGrant(id string, now time.Time) *provider.Grant {
 	return &provider.Grant{ID: id, AccountID: "astrid", ClientID: "shop", SID: "sid", Scopes: []string{"openid", "profile", "offline_access"},
-		Audience: []string{"https://api.example"}, AMR: []string{"pwd", "otp", "mfa"}, AuthTime: now, Created: now, Expires: now.Add(720 * time.Hour),
+		Audience: []string{"https://api.example"}, Methods: []string{"pwd", "otp", "mfa"}, AuthTime: now, Created: now, Expires: now.Add(720 * time.Hour),
 		RefreshHash: "refresh-of-" + id, RefreshRotated: now, RefreshExpires: now.Add(24 * time.Hour)}
 }
 

@@ -54,6 +54,12 @@ func (s *Store) MoveSignIns(ctx context.Context, fromBrowserHash, toBrowserHash 
 	return s.claim(ctx, nil, `UPDATE signins SET browser = $1 WHERE browser = $2`, toBrowserHash, fromBrowserHash)
 }
 
+// DropSignIns ends the sign-ins under way in which the account has proven something, in
+// all browsers but one.
+func (s *Store) DropSignIns(ctx context.Context, accountID, exceptBrowserHash string) error {
+	return s.claim(ctx, nil, `DELETE FROM signins WHERE account_id = $1 AND account_id <> '' AND browser <> $2`, accountID, exceptBrowserHash)
+}
+
 // DeleteSignIn ends a sign-in once; Spent when it was gone.
 func (s *Store) DeleteSignIn(ctx context.Context, id string) error {
 	return s.claim(ctx, provider.Spent, `DELETE FROM signins WHERE id = $1`, id)

@@ -42,6 +42,16 @@ func TestSignIns(t *testing.T) {
 		ok(t, "new cookie", err)
 		refused(t, "save under the old cookie", s.SaveSignIn(ctx, got), provider.Changed)
 
+		elsewhere := sampleSignIn("s2", noon)
+		elsewhere.Browser = "another browser"
+		ok(t, "create elsewhere", s.CreateSignIn(ctx, elsewhere))
+		ok(t, "drop of nobody", s.DropSignIns(ctx, "", "none"))
+		ok(t, "drop", s.DropSignIns(ctx, "astrid", "new cookie"))
+		_, err = s.SignIn(ctx, "s1", "new cookie", noon)
+		ok(t, "this browser's stays", err)
+		_, err = s.SignIn(ctx, "s2", "another browser", noon)
+		refused(t, "another browser's is gone", err, provider.NotFound)
+
 		ok(t, "delete", s.DeleteSignIn(ctx, "s1"))
 		refused(t, "delete again", s.DeleteSignIn(ctx, "s1"), provider.Spent)
 	})
@@ -90,7 +100,7 @@ func TestSessions(t *testing.T) {
 		ok(t, "read", err)
 		same(t, "touched session", got, n)
 
-		n.ID, n.AMR, n.AuthTime, n.AccountID = "h2", []string{"pwd"}, noon.Add(time.Second), "berit"
+		n.ID, n.Methods, n.AuthTime, n.AccountID = "h2", []string{"pwd"}, noon.Add(time.Second), "berit"
 		ok(t, "replace", s.ReplaceSession(ctx, "h1", n))
 		refused(t, "replace again", s.ReplaceSession(ctx, "h1", sampleSession("h3", noon)), provider.Spent)
 		_, _, err = s.Session(ctx, "h1")

@@ -35,6 +35,9 @@ var swept = []struct {
 	{"access_tokens", "hash", 0, ""},
 	{"grants", "id", remember, ""},
 	{"messages", "id", 0, ""},
+	{"challenges", "subject, purpose", 0, ""},
+	{"trusted_devices", "id", 0, ""},
+	{"rates", "rate_key", 0, ""},
 }
 
 // Sweep removes at most batch rows of each table whose time was over at now, each

@@ -57,6 +57,14 @@ func finders(ctx context.Context, s *storage.Store, text string) map[string]func
 		"rotation":        func() error { return s.RotateRefresh(ctx, text, text, text, noon, noon) },
 		"access token":    func() error { _, _, err := s.AccessToken(ctx, text); return err },
 		"deletion":        func() error { return s.DeleteAccount(ctx, text) },
+		"credential":      func() error { _, err := s.FactorByCredential(ctx, text); return err },
+		"name":            func() error { return s.RenameFactor(ctx, "a1", text, "name") },
+		"challenge":       func() error { _, err := s.Challenge(ctx, text, text); return err },
+		"taking":          func() error { _, err := s.TakeChallenge(ctx, text, "code"); return err },
+		"recovery code":   func() error { return s.UseRecoveryCode(ctx, text) },
+		"session's end":   func() error { return s.EndSessionOf(ctx, "a1", text) },
+		"distrust":        func() error { return s.DistrustDevice(ctx, "a1", text) },
+		"consent's end":   func() error { return s.RemoveConsent(ctx, "a1", text, noon) },
 	}
 }
 

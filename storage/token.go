@@ -13,10 +13,10 @@ import (
 func (s *Store) CreateCode(ctx context.Context, c *provider.Code) error {
 	g := &c.Grant
 	return s.insert(ctx, `INSERT INTO codes (hash, grant_id, account_id, client_id, sid, scopes, audience, amr, auth_time,
-		grant_created_at, grant_expires_at, redirect_uri, nonce, challenge, expires_at, used_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
-		c.Hash, g.ID, g.AccountID, g.ClientID, g.SID, list(g.Scopes), list(g.Audience), list(g.AMR), stamp(g.AuthTime),
-		stamp(g.Created), stamp(g.Expires), c.RedirectURI, object[string]{c.Nonce}, object[string]{c.Challenge}, stamp(c.Expires), stamp(c.Used))
+		grant_created_at, grant_expires_at, redirect_uri, nonce, challenge, expires_at, used_at, acr)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
+		c.Hash, g.ID, g.AccountID, g.ClientID, g.SID, list(g.Scopes), list(g.Audience), list(g.Methods), stamp(g.AuthTime),
+		stamp(g.Created), stamp(g.Expires), c.RedirectURI, object[string]{c.Nonce}, object[string]{c.Challenge}, stamp(c.Expires), stamp(c.Used), g.ACR)
 }
 
 // Code is the code with a hash, also when it was used or is over: whoever sends a
@@ -26,9 +26,9 @@ func (s *Store) Code(ctx context.Context, hash string) (*provider.Code, error) {
 	g := &c.Grant
 	var nonce, challenge object[string]
 	err := s.one(ctx, `SELECT grant_id, account_id, client_id, sid, scopes, audience, amr, auth_time, grant_created_at, grant_expires_at,
-		redirect_uri, nonce, challenge, expires_at, used_at FROM codes WHERE hash = $1`, []any{hash},
-		&g.ID, &g.AccountID, &g.ClientID, &g.SID, (*list)(&g.Scopes), (*list)(&g.Audience), (*list)(&g.AMR), (*stamp)(&g.AuthTime),
-		(*stamp)(&g.Created), (*stamp)(&g.Expires), &c.RedirectURI, &nonce, &challenge, (*stamp)(&c.Expires), (*stamp)(&c.Used))
+		redirect_uri, nonce, challenge, expires_at, used_at, acr FROM codes WHERE hash = $1`, []any{hash},
+		&g.ID, &g.AccountID, &g.ClientID, &g.SID, (*list)(&g.Scopes), (*list)(&g.Audience), (*list)(&g.Methods), (*stamp)(&g.AuthTime),
+		(*stamp)(&g.Created), (*stamp)(&g.Expires), &c.RedirectURI, &nonce, &challenge, (*stamp)(&c.Expires), (*stamp)(&c.Used), &g.ACR)
 	if err != nil {
 		return nil, err
 	}
@@ -45,22 +45,22 @@ func (s *Store) RedeemCode(ctx context.Context, hash string, at time.Time) error
 // CreateGrant adds a grant; Exists when its id is taken.
 func (s *Store) CreateGrant(ctx context.Context, g *provider.Grant) error {
 	return s.insert(ctx, `INSERT INTO grants (id, account_id, client_id, sid, scopes, audience, amr, offline, auth_time, created_at,
-		expires_at, revoked_at, refresh_hash, refresh_previous, refresh_rotated_at, refresh_expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
-		g.ID, g.AccountID, g.ClientID, g.SID, list(g.Scopes), list(g.Audience), list(g.AMR), slices.Contains(g.Scopes, provider.ScopeOffline),
+		expires_at, revoked_at, refresh_hash, refresh_previous, refresh_rotated_at, refresh_expires_at, acr)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
+		g.ID, g.AccountID, g.ClientID, g.SID, list(g.Scopes), list(g.Audience), list(g.Methods), slices.Contains(g.Scopes, provider.ScopeOffline),
 		stamp(g.AuthTime), stamp(g.Created), stamp(g.Expires), stamp(g.Revoked),
-		g.RefreshHash, g.RefreshPrevious, stamp(g.RefreshRotated), stamp(g.RefreshExpires))
+		g.RefreshHash, g.RefreshPrevious, stamp(g.RefreshRotated), stamp(g.RefreshExpires), g.ACR)
 }
 
 const grantColumns = `g.id, g.account_id, g.client_id, g.sid, g.scopes, g.audience, g.amr, g.auth_time, g.created_at,
-	g.expires_at, g.revoked_at, g.refresh_hash, g.refresh_previous, g.refresh_rotated_at, g.refresh_expires_at`
+	g.expires_at, g.revoked_at, g.refresh_hash, g.refresh_previous, g.refresh_rotated_at, g.refresh_expires_at, g.acr`
 
 // grantDest scans grantColumns into g; a missing row of an outer join leaves it zero.
 func grantDest(g *provider.Grant) []any {
 	return []any{(*nullable)(&g.ID), (*nullable)(&g.AccountID), (*nullable)(&g.ClientID), (*nullable)(&g.SID),
-		(*list)(&g.Scopes), (*list)(&g.Audience), (*list)(&g.AMR), (*stamp)(&g.AuthTime), (*stamp)(&g.Created),
+		(*list)(&g.Scopes), (*list)(&g.Audience), (*list)(&g.Methods), (*stamp)(&g.AuthTime), (*stamp)(&g.Created),
 		(*stamp)(&g.Expires), (*stamp)(&g.Revoked), (*nullable)(&g.RefreshHash), (*nullable)(&g.RefreshPrevious),
-		(*stamp)(&g.RefreshRotated), (*stamp)(&g.RefreshExpires)}
+		(*stamp)(&g.RefreshRotated), (*stamp)(&g.RefreshExpires), (*nullable)(&g.ACR)}
 }
 
 // Grant is the grant with an id, also a revoked one; NotFound.
@@ -114,15 +114,15 @@ func tokenArgs(t *provider.AccessToken) []any {
 // A token is looked up with as much of its grant as tells whether it is good, and
 // how its owner was known: these reads are the hottest there are.
 const joinedTokenColumns = `t.hash, t.grant_id, t.account_id, t.client_id, t.scopes, t.audience, t.created_at, t.expires_at, t.revoked_at,
-	g.id, g.amr, g.auth_time, g.expires_at, g.revoked_at`
+	g.id, g.amr, g.acr, g.auth_time, g.expires_at, g.revoked_at`
 
 func tokenDest(t *provider.AccessToken, g *provider.Grant) []any {
 	return []any{(*nullable)(&t.Hash), (*nullable)(&t.GrantID), (*nullable)(&t.AccountID), (*nullable)(&t.ClientID),
 		(*list)(&t.Scopes), (*list)(&t.Audience), (*stamp)(&t.Created), (*stamp)(&t.Expires), (*stamp)(&t.Revoked),
-		(*nullable)(&g.ID), (*list)(&g.AMR), (*stamp)(&g.AuthTime), (*stamp)(&g.Expires), (*stamp)(&g.Revoked)}
+		(*nullable)(&g.ID), (*list)(&g.Methods), (*nullable)(&g.ACR), (*stamp)(&g.AuthTime), (*stamp)(&g.Expires), (*stamp)(&g.Revoked)}
 }
 
-// AccessToken is the opaque token with a hash, and the ID, AMR, AuthTime, Expires
+// AccessToken is the opaque token with a hash, and the ID, Methods, ACR, AuthTime, Expires
 // and Revoked of its grant, nil when it has none or that is gone; NotFound. Revoked
 // and expired ones are returned too. A token with a GrantID and no grant is dead.
 func (s *Store) AccessToken(ctx context.Context, hash string) (*provider.AccessToken, *provider.Grant, error) {

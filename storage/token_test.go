@@ -207,5 +207,5 @@ func TestAudit(t *testing.T) {
 
 // brief is as much of a grant as a token's look-up reads.
 func brief(g *provider.Grant) *provider.Grant {
-	return &provider.Grant{ID: g.ID, AMR: g.AMR, AuthTime: g.AuthTime, Expires: g.Expires, Revoked: g.Revoked}
+	return &provider.Grant{ID: g.ID, Methods: g.Methods, AuthTime: g.AuthTime, Expires: g.Expires, Revoked: g.Revoked}
 }

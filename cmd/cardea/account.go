@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,8 @@ import (
 
 func accountCommand(o *options) *cobra.Command {
 	return group("account", "Create and look after cardholders' accounts",
-		accountCreate(o), accountList(o), accountShow(o), accountSetPassword(o), accountLock(o), accountUnlock(o), accountDelete(o))
+		accountCreate(o), accountList(o), accountShow(o), accountSetPassword(o), accountLock(o), accountUnlock(o),
+		accountAddFactor(o), accountRemoveFactor(o), accountDelete(o))
 }
 
 func accountCreate(o *options) *cobra.Command {
@@ -322,7 +324,7 @@ func (v accountView) rows(t *table) {
 		t.row("phone_number_verified", yesNo(person.PhoneNumberVerified))
 	}
 	for _, f := range v.Factors {
-		t.row("factor", fmt.Sprintf("%s %q, confirmed: %s, last used: %s", f.Kind, f.Name, yesNo(f.Confirmed), when(f.LastUsed)))
+		t.row("factor", f.ID, strings.TrimSpace(string(f.Kind)+" "+f.Name), "confirmed: "+yesNo(f.Confirmed), "last used: "+when(f.LastUsed))
 	}
 	t.field("totp_key", v.TOTPKey)
 }

@@ -81,7 +81,7 @@ func checkPassword(t *testing.T, s *system, accountID, password, key string, at 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.people.TOTP(ctx, in.ID, browser, code); err != nil {
+	if _, err := s.people.TOTP(ctx, in.ID, browser, code, false); err != nil {
 		t.Errorf("the authenticator's code does not sign in: %v", err)
 	}
 }

@@ -62,6 +62,7 @@ type eventView struct {
 	Subject   string           `json:"sub,omitempty"`
 	ClientID  string           `json:"client_id,omitempty"`
 	Address   string           `json:"address,omitempty"`
+	UserAgent string           `json:"user_agent,omitempty"`
 	Method    string           `json:"method,omitempty"`
 	RequestID string           `json:"request_id,omitempty"`
 	Detail    string           `json:"detail,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,7 +26,9 @@ func clientCommand(o *options) *cobra.Command {
 // clientFlags are what the flags say about a client.
 type clientFlags struct {
 	name, nameSV, kind, authMethod, minACR, idTokenAlg, initiate string
-	redirects, afterLogout, grants, scopes                       []string
+	secondFactor, purpose, purposeSV                             string
+	maxAge                                                       maxAge
+	redirects, afterLogout, grants, scopes, factors              []string
 	firstParty, disable, enable                                  bool
 }
 
@@ -41,6 +44,11 @@ func (f *clientFlags) bind(c *cobra.Command) {
 	flags.Var(choice{&f.authMethod, []string{provider.AuthBasic, provider.AuthPost, provider.AuthNone}}, "auth-method", "how it proves itself at the token endpoint")
 	flags.BoolVar(&f.firstParty, "first-party", false, "the issuer's own: consent is not asked")
 	flags.StringVar(&f.minACR, "min-acr", "", "lowest assurance of its sign-ins: "+strings.Join(provider.ACRs, " or "))
+	flags.StringVar(&f.secondFactor, "second-factor", "", "whether its sign-ins need a second factor: required, optional or off (default: sign_in.second_factor)")
+	flags.StringArrayVar(&f.factors, "factor", nil, "second factor that counts in its sign-ins (repeatable; default: all of sign_in.factors)")
+	flags.TextVar(&f.maxAge, "default-max-age", maxAge{}, "how many `seconds` ago people may have signed in, where a request does not say (default: any)")
+	flags.StringVar(&f.purpose, "purpose", "", "what people confirm who they are for, within a sentence: 'make a payment'")
+	flags.StringVar(&f.purposeSV, "purpose-sv", "", "the same in Swedish: 'göra en betalning'")
 	flags.StringVar(&f.idTokenAlg, "id-token-alg", "", "signature of its ID tokens: ES256 or RS256 (default: tokens.signing.default_alg)")
 	flags.StringVar(&f.initiate, "initiate-login-uri", "", "where people start again at the service")
 }
@@ -59,6 +67,11 @@ func (f *clientFlags) apply(command *cobra.Command, c *provider.Client) {
 		"auth-method":              func() { c.AuthMethod = f.authMethod },
 		"first-party":              func() { c.FirstParty = f.firstParty },
 		"min-acr":                  func() { c.MinACR = f.minACR },
+		"second-factor":            func() { c.SecondFactor = provider.SecondFactorPolicy(f.secondFactor) },
+		"factor":                   func() { c.Factors = kinds(f.factors) },
+		"default-max-age":          func() { c.DefaultMaxAge = f.maxAge.seconds },
+		"purpose":                  func() { c.Purpose = withText(c.Purpose, "en", f.purpose) },
+		"purpose-sv":               func() { c.Purpose = withText(c.Purpose, "sv", f.purposeSV) },
 		"id-token-alg":             func() { c.IDTokenAlg = f.idTokenAlg },
 		"initiate-login-uri":       func() { c.InitiateLoginURI = f.initiate },
 		"disable":                  func() { c.Disabled = f.disable },
@@ -68,6 +81,44 @@ func (f *clientFlags) apply(command *cobra.Command, c *provider.Client) {
 			set()
 		}
 	}
+}
+
+// maxAge is a number of seconds, or none.
+type maxAge struct{ seconds *int64 }
+
+// MarshalText writes what UnmarshalText reads.
+func (m maxAge) MarshalText() ([]byte, error) {
+	if m.seconds == nil {
+		return nil, nil
+	}
+	return strconv.AppendInt(nil, *m.seconds, 10), nil
+}
+
+// UnmarshalText reads a whole number; nothing is none.
+func (m *maxAge) UnmarshalText(text []byte) error {
+	if m.seconds = nil; len(text) == 0 {
+		return nil
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		return errors.New("must be a whole number of seconds")
+	}
+	m.seconds = &n
+	return nil
+}
+
+func kinds(names []string) (out []provider.FactorKind) {
+	for _, name := range provider.SplitScope(strings.Join(names, " ")) {
+		out = append(out, provider.FactorKind(name))
+	}
+	return out
+}
+
+func names(kinds []provider.FactorKind) (out []string) {
+	for _, kind := range kinds {
+		out = append(out, string(kind))
+	}
+	return out
 }
 
 // given tells whether any flag about a client was given.
@@ -145,6 +196,7 @@ func clientCreate(o *options) *cobra.Command {
 			if err != nil {
 				return explain(err, "client", client.ID)
 			}
+			s.noteUnused(c, client.Factors...)
 			return p.client(c, client, secret)
 		})
 	}
@@ -199,6 +251,7 @@ func clientUpdate(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			s.noteUnused(c, client.Factors...)
 			return p.client(c, client, secret)
 		})
 	}
@@ -378,6 +431,13 @@ func (p *printer) client(command *cobra.Command, c *provider.Client, secret stri
 		t.field("scopes", strings.Join(c.Scopes, " "))
 		t.row("first_party", yesNo(c.FirstParty))
 		t.field("min_acr", c.MinACR)
+		t.field("second_factor", string(c.SecondFactor))
+		t.field("factors", names(c.Factors)...)
+		if c.DefaultMaxAge != nil {
+			t.row("default_max_age", strconv.FormatInt(*c.DefaultMaxAge, 10))
+		}
+		t.field("purpose", c.Purpose["en"])
+		t.field("purpose_sv", c.Purpose["sv"])
 		t.field("id_token_signed_response_alg", c.IDTokenAlg)
 		t.field("initiate_login_uri", c.InitiateLoginURI)
 		t.row("created", when(c.Created))

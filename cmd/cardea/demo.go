@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"cardea/cmd/accountapp/site"
 	"cardea/config"
 	"cardea/provider"
+	"cardea/provider/notify"
 	"cardea/provider/signin"
 )
 
@@ -47,8 +49,9 @@ func accountAppCommand() *cobra.Command {
 
 // demo is one run of the demonstration.
 type demo struct {
-	dir, issuer, app string
-	state            demoState
+	dir, issuer, app, inbox string
+	state                   demoState
+	messages                notify.Inbox
 }
 
 // demoState is what the demo must remember to be run again: secrets that the
@@ -67,6 +70,7 @@ func demoCommand() *cobra.Command {
 	c.Flags().StringVar(&d.dir, "dir", "./cardea-demo", "directory for everything the demo keeps")
 	c.Flags().StringVar(&d.issuer, "issuer", "http://localhost:8080", "address of the issuer; loopback only")
 	c.Flags().StringVar(&d.app, "app", "http://localhost:8081", "address of the account app; loopback only")
+	c.Flags().StringVar(&d.inbox, "inbox", "http://localhost:8082", "address of the page that shows all messages; loopback only")
 	return c
 }
 
@@ -77,10 +81,11 @@ type demoPerson struct {
 	userID, password, locale string
 	profile                  provider.Profile
 	totp                     bool
+	factors                  []provider.FactorKind // besides
 }
 
 var demoPeople = []demoPerson{
-	{userID: "AlvaLind", password: "tre lugna hamnar 27", locale: "en", totp: true, profile: provider.Profile{
+	{userID: "AlvaLind", password: "tre lugna hamnar 27", locale: "en", totp: true, factors: []provider.FactorKind{provider.FactorSMS}, profile: provider.Profile{
 		Name: "Alva Lind", GivenName: "Alva", FamilyName: "Lind", PreferredUsername: "AlvaLind", Email: "alva.lind@example.com", EmailVerified: true,
 		PhoneNumber: "+46700000001", PhoneNumberVerified: true, Birthdate: "1992-04-17", Zoneinfo: "Europe/Stockholm",
 		Address: &provider.Address{StreetAddress: "Exempelgatan 1", PostalCode: "123 45", Locality: "Provstad", Country: "SE"},
@@ -106,7 +111,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("--dir: %w", err)
 	}
 	defer logFile.Close()
-	s, err := newServer(ctx, cfg, logger(logFile, cfg.Log.Level), true)
+	s, err := newServer(ctx, cfg, logger(logFile, cfg.Log.Level), &d.messages)
 	if err != nil {
 		return err
 	}
@@ -118,6 +123,9 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 	ended := make(chan error, 1)
 	started := false
 	err = s.run(ctx, func() error {
+		if err := d.startInbox(ctx); err != nil {
+			return err
+		}
 		if err := d.startApp(ctx, logFile, func(err error) { ended <- err; cancel() }); err != nil {
 			return err
 		}
@@ -134,9 +142,9 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// addresses are the two addresses that the demo serves, by flag.
+// addresses are those that the demo serves, by flag.
 func (d *demo) addresses() map[string]string {
-	return map[string]string{"--issuer": d.issuer, "--app": d.app}
+	return map[string]string{"--issuer": d.issuer, "--app": d.app, "--inbox": d.inbox}
 }
 
 // free tells whether nobody listens at address yet.
@@ -159,8 +167,8 @@ func (d *demo) settings() (config.Config, error) {
 			return config.Config{}, usageError{fmt.Errorf("%s: %w", flag, err)}
 		}
 	}
-	if d.issuer == d.app {
-		return config.Config{}, usageError{errors.New("--app: must be another address than --issuer")}
+	if d.issuer == d.app || d.issuer == d.inbox || d.app == d.inbox {
+		return config.Config{}, usageError{errors.New("--issuer, --app and --inbox: each needs an address of its own")}
 	}
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return config.Config{}, fmt.Errorf("--dir: %w", err)
@@ -202,6 +210,7 @@ func demoAPI(audience string) config.API {
 		scope("transactions:read", "Your card transactions", "Dina korttransaktioner"),
 		scope("statements:read", "Your statements", "Dina fakturor"),
 		scope("rewards:read", "Your reward points", "Dina bonuspoäng"),
+		scope("payments:write", "Payments of your card bill", "Betalningar av din kortfaktura"),
 	}}
 }
 
@@ -262,6 +271,7 @@ func (d *demo) registerApp(ctx context.Context, s *server) error {
 	c.Name, c.Type, c.AuthMethod, c.FirstParty = provider.Text{"en": "My card account", "sv": "Mitt kortkonto"}, provider.ClientWeb, provider.AuthBasic, true
 	c.GrantTypes = []string{provider.GrantCode, provider.GrantRefresh}
 	c.RedirectURIs, c.PostLogoutRedirectURIs = []string{d.app + "/callback"}, []string{d.app + "/signed-out"}
+	c.Purpose = provider.Text{"en": "pay your card bill", "sv": "betala din kortfaktura"}
 	c.InitiateLoginURI, c.Scopes, c.Updated = d.app+"/signin", scopes(s.cfg), now
 	if old == nil || d.state.ClientSecret == "" || !old.SecretMatches(d.state.ClientSecret, now) {
 		d.state.ClientSecret = c.SetSecret(now, 0)
@@ -284,6 +294,11 @@ func (d *demo) addPerson(ctx context.Context, s *server, p demoPerson) error {
 	}
 	if err != nil || !p.totp || d.state.TOTPKey != "" {
 		return err
+	}
+	for _, kind := range p.factors {
+		if err := s.people.AddFactor(ctx, actor, a.ID, kind); err != nil {
+			return err
+		}
 	}
 	d.state.TOTPKey, err = s.people.EnrolConfirmedTOTP(ctx, actor, a.ID, "Demo")
 	return err
@@ -321,6 +336,19 @@ func (d *demo) startApp(ctx context.Context, log io.Writer, ended func(error)) e
 		ended(err)
 	}()
 	awaitListener(listenAddress(app), stopped)
+	return nil
+}
+
+// startInbox serves the page of messages until ctx ends.
+func (d *demo) startInbox(ctx context.Context) error {
+	at, _ := url.Parse(d.inbox)
+	listener, err := net.Listen("tcp", listenAddress(at))
+	if err != nil {
+		return fmt.Errorf("--inbox: %w", err)
+	}
+	page := &http.Server{Handler: &d.messages, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	context.AfterFunc(ctx, func() { _ = page.Close() })
+	go func() { _ = page.Serve(listener) }() // ends with Close
 	return nil
 }
 
@@ -365,8 +393,9 @@ func (d *demo) tell(out io.Writer) error {
 		{"Password", first.password},
 		{"TOTP secret", d.state.TOTPKey},
 		{"Code now", code + "   (it changes every 30 seconds: put the secret into an authenticator app)"},
-		{"Second person", second.userID + " / " + second.password + "   (sets up an authenticator app first)"},
-		{"Outbox", filepath.Join(d.dir, "outbox")},
+		{"Second person", second.userID + " / " + second.password + "   (sets up a second factor first)"},
+		{"Security centre", d.issuer + "/security"},
+		{"Messages", d.inbox + "   (every text message and e-mail, with its code)"},
 		{"Data, log", d.dir},
 	} {
 		fmt.Fprintf(table, "  %s\t%s\n", row[0], row[1])

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,15 +19,16 @@ import (
 // demoRun is a running demo, with what it has printed.
 type demoRun struct {
 	*process
-	issuer, app, password, key string
+	issuer, app, inbox, password, key string
 }
 
 func runDemo(t *testing.T, dir, issuer, app string) *demoRun {
 	t.Helper()
-	d := &demoRun{issuer: issuer, app: app, process: launch(t, nil, "demo", "--dir", dir, "--issuer", issuer, "--app", app)}
+	inbox := "http://127.0.0.1:" + freePort(t)
+	d := &demoRun{issuer: issuer, app: app, inbox: inbox, process: launch(t, nil, "demo", "--dir", dir, "--issuer", issuer, "--app", app, "--inbox", inbox)}
 	d.until("table", func() bool { return strings.Contains(d.out.String(), "Ctrl-C") })
 	d.password, d.key = d.row("Password"), d.row("TOTP secret")
-	for name, want := range map[string]string{"Account app": app, "Issuer": issuer, "User ID": "AlvaLind", "Second person": "NilsBerg", "Data, log": dir} {
+	for name, want := range map[string]string{"Account app": app, "Issuer": issuer, "User ID": "AlvaLind", "Second person": "NilsBerg", "Security centre": issuer + "/security", "Messages": inbox, "Data, log": dir} {
 		if got := d.row(name); !strings.HasPrefix(got, want) {
 			t.Errorf("the table says %s %q, want %q", name, got, want)
 		}
@@ -59,6 +61,7 @@ func (d *demoRun) walk(moment time.Time) {
 	d.banner(page)
 	page = person.SignIn(page, "AlvaLind", d.password)
 	d.banner(page)
+	page = person.Get("/signin/verify/totp?" + page.URL.RawQuery) // it may have offered another one first
 	code, err := signin.CodeAt(d.key, moment)
 	must(t, err)
 	page = person.Submit(page, "/signin/verify/totp", "code", code)
@@ -86,6 +89,73 @@ func (d *demoRun) walk(moment time.Time) {
 	if page = person.Get(app.Get("/signin").Away.String()); page.URL.Path != "/signin" {
 		t.Errorf("after signing out, signing in anew led to %s (%d)", page.URL, page.Status)
 	}
+}
+
+// pays signs in with a code by text message, which the inbox shows, and trusts the
+// device; signs in again, with the password alone; and pays, for which the account
+// app's API wants the second factor after all (RFC 9470).
+func (d *demoRun) pays() {
+	t := d.t
+	t.Helper()
+	app := (&webtest.Issuer{T: t, URL: d.app}).Browser()
+	person := (&webtest.Issuer{T: t, URL: d.issuer}).Browser()
+	page := person.SignIn(person.Get(app.Get("/signin").Away.String()), "AlvaLind", d.password)
+	chooser := person.Get("/signin/verify?" + page.URL.RawQuery)
+	page = person.Submit(chooser, "/signin/verify", "method", "sms")
+	page = person.Submit(page, "/signin/verify/sms", "code", d.texted(1), "trust_device", "1")
+	if page.Away == nil {
+		t.Fatalf("a code by text message led to %s (%d):\n%s", page.URL, page.Status, page.Body)
+	}
+	page = person.Get(app.Submit(app.Get(page.Away.String()), "/signout").Away.String())
+	app.Get(page.Away.String())
+
+	page = person.SignIn(person.Get(app.Get("/signin").Away.String()), "AlvaLind", d.password)
+	if page.Away == nil {
+		t.Fatalf("a trusted device was asked for more, at %s (%d)", page.URL, page.Status)
+	}
+	app.Get(page.Away.String())
+	page = app.Submit(app.Get("/pay"), "/pay", "amount", "10")
+	if page.Away == nil || page.Away.Query().Get("acr_values") == "" {
+		t.Fatalf("paying led to %s (%d), not to the issuer:\n%s", page.URL, page.Status, page.Body)
+	}
+	page = person.Get(page.Away.String())
+	if page.URL.Path != "/signin/verify/sms" || !strings.Contains(page.Body, "pay your card bill") && !strings.Contains(page.Body, "betala din kortfaktura") {
+		t.Errorf("the step-up is at %s and does not say what for:\n%s", page.URL, page.Body)
+	}
+	page = person.Submit(page, "/signin/verify/sms", "code", d.texted(2))
+	if page.Away == nil {
+		t.Fatalf("the step-up ended at %s (%d):\n%s", page.URL, page.Status, page.Body)
+	}
+	if page = app.Get(page.Away.String()); page.Status != http.StatusOK || !strings.Contains(page.Body, "10") || !strings.Contains(page.Body, `role="status"`) {
+		t.Errorf("after the step-up: %s (%d):\n%s", page.URL, page.Status, page.Body)
+	}
+}
+
+var sixDigits = regexp.MustCompile(`^\d{6}`)
+
+// texted is the code of the nth text message with one, once it has arrived.
+func (d *demoRun) texted(nth int) string {
+	d.t.Helper()
+	var codes []string
+	d.until("text message", func() bool {
+		answer, err := http.Get(d.inbox + "/messages.json")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		var letters []struct{ Channel, Body string } // newest first
+		if err := json.NewDecoder(answer.Body).Decode(&letters); err != nil {
+			d.t.Fatal(err)
+		}
+		codes = codes[:0]
+		for _, l := range letters {
+			if code := sixDigits.FindString(l.Body); l.Channel == "sms" && code != "" {
+				codes = append(codes, code)
+			}
+		}
+		return len(codes) == nth
+	})
+	return codes[0]
 }
 
 func (d *demoRun) banner(page *webtest.Page) {
@@ -136,7 +206,8 @@ func TestDemo(t *testing.T) {
 	for _, path := range []string{"/", "/help", "/signed-out", "/oauth2/authorize", "/no/such/page"} {
 		first.banner((&webtest.Issuer{T: t, URL: issuer}).Browser().Get(path))
 	}
-	second := launch(t, nil, "demo", "--dir", dir, "--issuer", issuer, "--app", app)
+	first.pays()
+	second := launch(t, nil, "demo", "--dir", dir, "--issuer", issuer, "--app", app, "--inbox", first.inbox)
 	if code := second.exit(); code != exitFailed || !strings.Contains(second.problems.String(), "in use") || !strings.Contains(second.problems.String(), "running already") {
 		t.Errorf("a second demo on the same addresses: exit code %d\n%s", code, &second.problems)
 	}
@@ -227,7 +298,7 @@ func TestDemoOnLoopbackOnly(t *testing.T) {
 		{"http://me@localhost:8080", good, "--issuer"},
 		{good, "http://demo.example.com:8080", "--app"},
 		{good, "http://127.0.0.1.example.com:8080", "--app"},
-		{good, good, "--app"},
+		{good, good, "--issuer, --app and --inbox"},
 	} {
 		dir := filepath.Join(t.TempDir(), "demo")
 		p := launch(t, nil, "demo", "--dir", dir, "--issuer", c.issuer, "--app", c.app)

@@ -200,7 +200,8 @@ func prepare(t testing.TB, environ []string, fill func(*webtest.Issuer)) *served
 	text := fmt.Sprintf(servedConfig, port, private, dir, config.NewSecretKey())
 	must(t, os.WriteFile(s.file, []byte(text), 0o600))
 	for i, variable := range s.environ { // tests that need to know the port
-		s.environ[i] = strings.ReplaceAll(variable, "PORT", port)
+		name, value, _ := strings.Cut(variable, "=")
+		s.environ[i] = name + "=" + strings.ReplaceAll(value, "PORT", port)
 	}
 	var err error
 	s.cfg, err = config.Load(s.file, s.environ)

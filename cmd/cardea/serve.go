@@ -35,7 +35,7 @@ func serveCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := newServer(c.Context(), cfg, logger(c.ErrOrStderr(), cfg.Log.Level), false)
+			s, err := newServer(c.Context(), cfg, logger(c.ErrOrStderr(), cfg.Log.Level), nil)
 			if err != nil {
 				return err
 			}
@@ -61,20 +61,21 @@ type server struct {
 	handler  http.Handler
 }
 
-// newServer wires the whole issuer: schema, keys, protocol, pages.
-func newServer(ctx context.Context, cfg config.Config, log *slog.Logger, demo bool) (*server, error) {
+// newServer wires the whole issuer: schema, keys, protocol, pages. An inbox makes it a
+// demonstration, whose messages nobody but the inbox gets.
+func newServer(ctx context.Context, cfg config.Config, log *slog.Logger, inbox *notify.Inbox) (*server, error) {
 	sys, err := open(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	s, err := wire(ctx, sys, log, demo)
+	s, err := wire(ctx, sys, log, inbox)
 	if err != nil {
 		return nil, errors.Join(err, sys.close())
 	}
 	return s, nil
 }
 
-func wire(ctx context.Context, sys *system, log *slog.Logger, demo bool) (*server, error) {
+func wire(ctx context.Context, sys *system, log *slog.Logger, inbox *notify.Inbox) (*server, error) {
 	cfg := sys.cfg
 	if err := sys.store.Migrate(ctx); err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func wire(ctx context.Context, sys *system, log *slog.Logger, demo bool) (*serve
 	if err != nil {
 		return nil, err
 	}
-	texts, err := pageSettings(cfg, demo)
+	texts, err := pageSettings(cfg, inbox != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +106,8 @@ func wire(ctx context.Context, sys *system, log *slog.Logger, demo bool) (*serve
 		return nil, err
 	}
 	s := &server{system: sys, log: log, keys: keys, registry: registry, handler: handler}
-	if folder := cfg.Messages.Folder; folder != "" {
-		s.outbox = notify.New(sys.store, ui, notify.Folder(folder), log)
+	if s.outbox, err = newOutbox(sys, ui, s, inbox); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

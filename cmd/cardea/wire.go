@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,15 +69,33 @@ func (s *system) close() error { return s.store.Close() }
 func signinSettings(cfg config.Config, ring *provider.Keyring) signin.Settings {
 	lock, factor := cfg.SignIn.Lockout, cfg.SignIn.FactorLockout
 	return signin.Settings{
-		Keys: ring, Sessions: provider.SessionLimits{Idle: cfg.Session.Idle.Std(), Absolute: cfg.Session.Absolute.Std()},
+		Keys: ring, Sessions: provider.SessionLimits{Idle: cfg.SessionIdle(), Absolute: cfg.Session.Absolute.Std()},
 		Transaction: cfg.SignIn.Transaction.Std(), Device: cfg.SignIn.Device.Std(),
 		Password:        provider.LockoutPolicy{Attempts: lock.Attempts, Wait: lock.Wait.Std(), Locks: lock.Locks, Window: lock.Window.Std()},
 		Factor:          provider.LockoutPolicy{Attempts: factor.Attempts, Wait: factor.Wait.Std(), Hard: factor.Hard, Window: 24 * time.Hour},
 		Argon2:          provider.Argon2{MemoryKiB: cfg.Password.Argon2.MemoryKiB, Time: cfg.Password.Argon2.Time, Parallelism: cfg.Password.Argon2.Parallelism},
 		HashConcurrency: cfg.Password.HashConcurrency(), HashQueue: cfg.Password.Queue, HashWait: cfg.Password.Wait.Std(),
 		Policy: provider.SecondFactorPolicy(cfg.SignIn.SecondFactor), TOTPWindow: cfg.SignIn.TOTPWindow, Issuer: cfg.Brand.Name,
-		Notices: cfg.Messages.Folder != "",
+		Channels: channels(cfg), Desk: cmp.Or(cfg.Messages.Desk, cfg.Brand.Email), Factors: factorKinds(cfg),
+		Trust: cfg.DeviceTrust(), Recent: cfg.SignIn.Recent.Std(), NewPassword: passwordPolicy(cfg),
+		Passkeys: signin.Passkeys{
+			RPID: cfg.PasskeyRPID(), RPName: cfg.Brand.Name, Origins: append([]string{cfg.Issuer}, cfg.SignIn.Passkeys.Origins...),
+			AAGUIDs: cfg.SignIn.Passkeys.AAGUIDs,
+		},
+		Codes: signin.Codes{
+			Life: cfg.SignIn.Codes.Life.Std(), Country: cfg.SignIn.Codes.Country, PerQuarter: cfg.SignIn.Codes.PerQuarter, PerDay: cfg.SignIn.Codes.PerDay,
+			PerAddress: cfg.SignIn.Codes.PerAddress, SMSPerHour: cfg.SignIn.Codes.SMSPerHour,
+		},
 	}
+}
+
+// factorKinds are the kinds of second factors that cfg offers.
+func factorKinds(cfg config.Config) []provider.FactorKind {
+	kinds := make([]provider.FactorKind, len(cfg.SignIn.Factors))
+	for i, k := range cfg.SignIn.Factors {
+		kinds[i] = provider.FactorKind(k)
+	}
+	return kinds
 }
 
 func passwordPolicy(cfg config.Config) provider.PasswordPolicy {
@@ -123,6 +142,9 @@ func webSettings(cfg config.Config, ring *provider.Keyring, log *slog.Logger, re
 	return web.Settings{
 		Issuer: cfg.Issuer, Keys: ring, TrustedProxies: cfg.Proxy.Trusted, Remember: cfg.SignIn.Remember.Lifetime.Std(),
 		RememberMasked: cfg.SignIn.Remember.Display == "masked", Device: cfg.SignIn.Device.Std(), Locale: cfg.Brand.Locale, Scopes: texts, Log: log, Registry: registry,
+		Idle: cfg.SessionIdle(), Trust: cfg.DeviceTrust(), SecondFactor: provider.SecondFactorPolicy(cfg.SignIn.SecondFactor), NewPassword: passwordPolicy(cfg),
+		Passkeys: cfg.PasskeyRPID() != "" && slices.Contains(cfg.SignIn.Factors, "passkey"), PasskeyRPID: cfg.PasskeyRPID(),
+		RelatedOrigins: cfg.SignIn.Passkeys.Origins, Recovery: slices.Contains(cfg.SignIn.Factors, "recovery"),
 	}
 }
 
@@ -134,6 +156,6 @@ func pageSettings(cfg config.Config, demo bool) (loginui.Settings, error) {
 	}
 	return loginui.Settings{
 		Brand: b.Name, Origin: cfg.Issuer, Phone: b.Phone, Hours: b.Hours, Email: b.Email, ChatURL: b.ChatURL, PrivacyURL: b.PrivacyURL,
-		AccessibilityURL: b.AccessibilityURL, TermsURL: b.TermsURL, Location: zone, Demo: demo, PasswordMinLength: cfg.PasswordMinLength(),
+		AccessibilityURL: b.AccessibilityURL, TermsURL: b.TermsURL, Location: zone, Demo: demo, PasswordMinLength: cfg.PasswordMinLength(), TrustDays: int(cfg.DeviceTrust().Hours()) / 24,
 	}, nil
 }

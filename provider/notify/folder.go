@@ -15,8 +15,11 @@ func Folder(dir string) Sender {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("outbox folder: %w", err)
 		}
-		text := "To: " + oneLine(l.To) + "\nSubject: " + oneLine(l.Subject) + "\n\n" + l.Body
-		path := filepath.Join(dir, l.ID+".txt")
+		text := "To: " + oneLine(l.To) + "\nChannel: " + string(l.Channel) + "\nSubject: " + oneLine(l.Subject) + "\n\n" + l.Body
+		if !strings.HasSuffix(text, "\n") {
+			text += "\n"
+		}
+		path := filepath.Join(dir, filepath.Base(l.ID)+".txt")
 		if err := os.WriteFile(path+".part", []byte(text), 0o600); err != nil {
 			return fmt.Errorf("outbox folder: %w", err)
 		}

@@ -53,7 +53,7 @@ func (p *Provider) opaqueAccess(ctx context.Context, token string) (*access, err
 		issued: row.Created.Unix(), expires: row.Expires.Unix(), row: *row,
 	}
 	if g != nil {
-		a.acr, a.authTime = provider.LevelFrom(g.AMR).ACR(), g.AuthTime.Unix()
+		a.acr, a.authTime = g.AssertedACR(), g.AuthTime.Unix()
 	}
 	return a, nil
 }

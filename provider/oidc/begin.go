@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -52,7 +53,7 @@ func (p *Provider) Begin(r *http.Request) (provider.Authorization, *Fault) {
 	if refused != nil {
 		return provider.Authorization{}, &Fault{Why: refused, Where: Unreadable}
 	}
-	return p.read(r.Context(), params, p.checkParams, p.checkResponse, p.checkScope, p.checkPKCE, p.checkInteraction, p.checkHint)
+	return p.read(r.Context(), params, p.checkParams, p.checkResponse, p.checkScope, p.checkPKCE, p.checkInteraction, p.checkACR, p.checkHint)
 }
 
 // read makes sure of the client and its address, and then runs checks.
@@ -181,7 +182,7 @@ func (p *Provider) checkPKCE(_ *provider.Authorization, _ *provider.Client, para
 
 var prompts = []string{provider.PromptNone, provider.PromptLogin, provider.PromptConsent, provider.PromptAccount}
 
-func (p *Provider) checkInteraction(a *provider.Authorization, _ *provider.Client, params url.Values) *Error {
+func (p *Provider) checkInteraction(a *provider.Authorization, c *provider.Client, params url.Values) *Error {
 	a.Prompt = provider.SplitScope(params.Get("prompt"))
 	for _, prompt := range a.Prompt {
 		if !slices.Contains(prompts, prompt) {
@@ -191,6 +192,7 @@ func (p *Provider) checkInteraction(a *provider.Authorization, _ *provider.Clien
 	if a.Asks(provider.PromptNone) && len(a.Prompt) > 1 {
 		return malformed("prompt=none must stand alone.")
 	}
+	a.MaxAge = c.DefaultMaxAge // OpenID Connect Registration §2
 	if params.Has("max_age") {
 		seconds, err := strconv.ParseInt(params.Get("max_age"), 10, 64)
 		if err != nil || seconds < 0 {
@@ -201,9 +203,55 @@ func (p *Provider) checkInteraction(a *provider.Authorization, _ *provider.Clien
 	if d := params.Get("display"); d != "" && !slices.Contains([]string{"page", "popup", "touch", "wap"}, d) {
 		return malformed("display must be page, popup, touch or wap.")
 	}
-	a.ACR = provider.SplitScope(params.Get("acr_values"))
 	a.UILocales = provider.SplitScope(params.Get("ui_locales"))
 	a.LoginHint = params.Get("login_hint")
+	return nil
+}
+
+// maxClaims is the longest claims parameter that is read, in bytes.
+const maxClaims = 4 << 10
+
+// claimsRequest is as much of the claims parameter (OpenID Connect Core §5.5) as is
+// read: the acr of the ID token. Other claims come by scope; a request for one of them
+// may go unanswered (§5.5.1).
+type claimsRequest struct {
+	IDToken struct {
+		ACR *struct {
+			Essential bool     `json:"essential"`
+			Value     string   `json:"value"`
+			Values    []string `json:"values"`
+		} `json:"acr"`
+	} `json:"id_token"`
+}
+
+// checkACR reads what strength of authentication is asked for. acr_values are wishes:
+// of those that we know the first is met, others are passed over. An essential acr
+// claim that names none that we know is refused (OpenID Connect Core §5.5.1.1).
+func (p *Provider) checkACR(a *provider.Authorization, _ *provider.Client, params url.Values) *Error {
+	a.ACR = provider.SplitScope(params.Get("acr_values"))
+	text := params.Get("claims")
+	if text == "" {
+		return nil
+	}
+	var claims claimsRequest
+	if len(text) > maxClaims || json.Unmarshal([]byte(text), &claims) != nil {
+		return malformed("claims must be a JSON object as in OpenID Connect Core section 5.5, of at most 4096 bytes.")
+	}
+	asked := claims.IDToken.ACR
+	if asked == nil || asked.Value == "" && len(asked.Values) == 0 {
+		return nil
+	}
+	values := asked.Values
+	if asked.Value != "" {
+		values = []string{asked.Value}
+	}
+	known := slices.ContainsFunc(values, func(acr string) bool { return provider.LevelOf(acr) != provider.LevelNone })
+	if asked.Essential && !known {
+		return refuse("unmet_authentication_requirements", "essential acr names none of: "+strings.Join(provider.ACRs, " "))
+	}
+	if known {
+		a.ACR = values
+	}
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (p *Provider) Finish(ctx context.Context, a *provider.Authorization, by App
 	w := &work{p: p, code: &provider.Code{
 		Grant: provider.Grant{
 			ID: provider.NewID(), AccountID: by.AccountID, ClientID: a.ClientID, SID: by.SID, Scopes: by.Scopes, Audience: p.audience(by.Scopes),
-			AMR: by.Proof.AMR, AuthTime: by.Proof.At, Created: now, Expires: now.Add(p.set.RefreshAbsolute),
+			Methods: by.Proof.Methods, ACR: a.Asserts(by.Proof.Level()), AuthTime: by.Proof.At, Created: now, Expires: now.Add(p.set.RefreshAbsolute),
 		},
 		RedirectURI: a.RedirectURI, Nonce: first(a.Params["nonce"]), Challenge: first(a.Params["code_challenge"]), Expires: now.Add(p.set.Code),
 	}}

@@ -154,6 +154,11 @@ func TestRotationUnderLoad(t *testing.T) {
 				}
 			})
 		}
+		for begun := 0; begun == 0; time.Sleep(time.Millisecond) { // at least one with the first key
+			mu.Lock()
+			begun = len(tokens)
+			mu.Unlock()
+		}
 		for range 5 {
 			check(t, h.Keys.Rotate(t.Context(), "cli:test", "ES256", 0, true))
 		}

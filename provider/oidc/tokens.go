@@ -145,12 +145,12 @@ func (a accesses) jwtAccessToken(r fosite.Requester, scopes, audience []string) 
 	g, now := sessionOf(r).grant, a.set.Now()
 	claims := accessClaims{
 		Issuer: a.set.Issuer, Subject: g.AccountID, Audience: audience, ClientID: r.GetClient().GetID(), Scope: strings.Join(scopes, " "),
-		IssuedAt: now.Unix(), Expires: now.Add(a.accessLifetime(&g, now)).Unix(), ID: g.ID + "." + provider.NewID(), AMR: g.AMR,
+		IssuedAt: now.Unix(), Expires: now.Add(a.accessLifetime(&g, now)).Unix(), ID: g.ID + "." + provider.NewID(), AMR: provider.AMR(g.Methods),
 	}
 	if g.AccountID == "" { // client_credentials: RFC 9068 §2.2
 		claims.Subject = claims.ClientID
 	} else {
-		claims.AuthTime, claims.ACR = g.AuthTime.Unix(), provider.LevelFrom(g.AMR).ACR()
+		claims.AuthTime, claims.ACR = g.AuthTime.Unix(), g.AssertedACR()
 	}
 	return signJWS(key, typAccess, claims)
 }
@@ -213,7 +213,7 @@ func (t idTokens) GenerateIDToken(ctx context.Context, _ time.Duration, r fosite
 	s, now := sessionOf(r), t.set.Now()
 	return signJWS(key, typID, idClaims{
 		Issuer: t.set.Issuer, Subject: s.grant.AccountID, Audience: c.ID, Expires: now.Add(t.set.IDToken).Unix(), IssuedAt: now.Unix(),
-		AuthTime: s.grant.AuthTime.Unix(), Nonce: s.nonce, ACR: provider.LevelFrom(s.grant.AMR).ACR(), AMR: s.grant.AMR,
+		AuthTime: s.grant.AuthTime.Unix(), Nonce: s.nonce, ACR: s.grant.AssertedACR(), AMR: provider.AMR(s.grant.Methods),
 		SID: s.grant.SID, AccessTokenHash: s.claims.AccessTokenHash,
 	})
 }

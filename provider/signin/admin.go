@@ -140,7 +140,9 @@ func (s *Service) Delete(ctx context.Context, actor, accountID string) error {
 
 // EnrolConfirmedTOTP gives an account an authenticator app without its owner's first
 // code, and returns the secret in base32: it cannot be read again. It is meant for
-// provisioning and the demo.
+// provisioning and the demo. The owner is told. It fails with provider.Faults of the
+// field "factor" when the account has as many apps as it can have, and with
+// provider.NotFound.
 func (s *Service) EnrolConfirmedTOTP(ctx context.Context, actor, accountID, name string) (string, error) {
 	a, err := s.store.Account(ctx, accountID)
 	if err != nil {
@@ -148,15 +150,83 @@ func (s *Service) EnrolConfirmedTOTP(ctx context.Context, actor, accountID, name
 	}
 	factor, key := s.newFactor(a.ID, name)
 	err = s.administer(ctx, actor, provider.ActionFactorAdded, a, func(ctx context.Context) error {
+		factors, err := s.confirmed(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		if !roomForApp(factors) {
+			return provider.Faults{{Field: "factor", Problem: fmt.Sprintf("an account has at most %d authenticator apps: remove one first", maxApps)}}
+		}
 		if err := s.store.CreateFactor(ctx, factor); err != nil {
 			return err
 		}
-		return s.store.ConfirmFactor(ctx, factor.ID, 0, s.now())
+		if err := s.store.ConfirmFactor(ctx, factor.ID, 0, s.now()); err != nil {
+			return err
+		}
+		return s.given(ctx, a.ID, factor)
 	})
 	if err != nil {
 		return "", err
 	}
 	return key, nil
+}
+
+// AddFactor gives an account codes by SMS or e-mail as a second factor, without a code
+// to prove them: the contact was verified by whoever provisions the account. The owner
+// is told. It is nothing where the account has that factor. It fails with provider.Faults of the field
+// "factor" for another kind and without a verified contact, and with provider.NotFound.
+func (s *Service) AddFactor(ctx context.Context, actor, accountID string, kind provider.FactorKind) error {
+	a, err := s.store.Account(ctx, accountID)
+	if err != nil {
+		return fmt.Errorf("add factor: %w", err)
+	}
+	var f provider.Faults
+	switch {
+	case !byCode(kind):
+		f.Add("factor", "must be sms or email: %q takes something of its owner's", kind)
+	case a.Destination(kind) == "":
+		f.Add("factor", "%s needs a verified contact in the account's profile", kind)
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	return s.administer(ctx, actor, provider.ActionFactorAdded, a, func(ctx context.Context) error {
+		added, err := s.createFactor(ctx, a.ID, kind)
+		if err != nil || !added {
+			return err
+		}
+		return s.given(ctx, a.ID, &provider.Factor{Kind: kind})
+	})
+}
+
+// given ends the trust in an account's devices and tells its owner of a factor that an
+// operator has added. It runs in the transaction of ctx.
+func (s *Service) given(ctx context.Context, accountID string, f *provider.Factor) error {
+	if err := s.distrust(ctx, accountID); err != nil {
+		return err
+	}
+	return s.tell(ctx, accountID, provider.MessageFactorAdded, provider.MessageData{Name: f.Name, Factor: string(f.Kind)})
+}
+
+// AddRecoveryCodes gives an account recovery codes in place of all it had, and returns
+// them as they are shown: they cannot be read again. The owner is told. It is meant for
+// provisioning and the demo, and fails with provider.NotFound.
+func (s *Service) AddRecoveryCodes(ctx context.Context, actor, accountID string) ([]string, error) {
+	a, err := s.store.Account(ctx, accountID)
+	if err != nil {
+		return nil, fmt.Errorf("add recovery codes: %w", err)
+	}
+	var codes []string
+	err = s.store.InTx(ctx, func(ctx context.Context) (err error) {
+		codes, err = s.newRecoveryCodes(ctx, a, func(action provider.Action, outcome provider.Outcome) provider.Event {
+			return provider.Event{Action: action, Outcome: outcome, Actor: actor, Subject: a.ID}
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return codes, nil
 }
 
 // administer does one administrator's act together with its audit event.

@@ -94,12 +94,15 @@ func (b *bench) create(userID string) *provider.Account {
 	return a
 }
 
+// enrol gives the account an app. The notice of it is taken out of the outbox, with
+// everything else.
 func (b *bench) enrol(a *provider.Account) (key string) {
 	b.t.Helper()
 	key, err := b.service.EnrolConfirmedTOTP(b.ctx, operator, a.ID, "phone")
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.outbox()
 	return key
 }
 
@@ -148,7 +151,7 @@ func (b *bench) person() *person {
 }
 
 func (p *person) take(i Issued) {
-	for value, cookie := range map[string]*string{i.Browser: &p.browser.Token, i.Session: &p.browser.Session, i.Device: &p.browser.Device} {
+	for value, cookie := range map[string]*string{i.Browser: &p.browser.Token, i.Session: &p.browser.Session, i.Device: &p.browser.Device, i.Trusted: &p.browser.Trusted} {
 		if value != "" {
 			*cookie = value
 		}
@@ -178,7 +181,7 @@ func (p *person) password(userID, password string) error {
 }
 
 func (p *person) totp(code string) error {
-	issued, err := p.service.TOTP(p.ctx, p.id, p.browser, code)
+	issued, err := p.service.TOTP(p.ctx, p.id, p.browser, code, false)
 	p.take(issued)
 	return err
 }
@@ -187,6 +190,13 @@ func (p *person) confirm(code string) error {
 	issued, err := p.service.ConfirmTOTP(p.ctx, p.id, p.browser, code)
 	p.take(issued)
 	return err
+}
+
+// skip goes on without recovery codes.
+func (p *person) skip() {
+	p.t.Helper()
+	p.at(provider.StepCodes)
+	must(p.t, p.service.SkipCodes(p.ctx, p.id, p.browser))
 }
 
 func (p *person) next() Next {
@@ -269,3 +279,107 @@ func maxAge(seconds int64) func(*provider.Authorization) {
 }
 
 func policy(p provider.SecondFactorPolicy) func(*Settings) { return func(s *Settings) { s.Policy = p } }
+
+// reachable makes codes by SMS and e-mail possible.
+func reachable(s *Settings) {
+	s.Channels = []provider.Channel{provider.ChannelMail, provider.ChannelSMS}
+}
+
+// often lifts what would get in the way of many codes and many wrong ones.
+func often(s *Settings) {
+	s.Codes = Codes{PerQuarter: 1000, PerDay: 1000, PerAddress: 1000, Wait: time.Second}
+	s.Factor = provider.LockoutPolicy{Attempts: 1000, Wait: time.Minute}
+}
+
+// contact gives an account verified contacts.
+func (b *bench) contact(a *provider.Account, phone, email string) {
+	b.t.Helper()
+	a.Profile.PhoneNumber, a.Profile.PhoneNumberVerified = phone, phone != ""
+	a.Profile.Email, a.Profile.EmailVerified = email, email != ""
+	must(b.t, b.store.UpdateProfile(b.ctx, a))
+}
+
+const (
+	phone   = "+46701740605" // of the numbers kept for fiction
+	phone2  = "+46701740606"
+	address = "kajsa@example.com"
+)
+
+// byCodes gives the account contacts and a factor of each of kinds. It empties the
+// outbox.
+func (b *bench) byCodes(a *provider.Account, kinds ...provider.FactorKind) {
+	b.t.Helper()
+	b.contact(a, phone, address)
+	for _, k := range kinds {
+		must(b.t, b.service.AddFactor(b.ctx, operator, a.ID, k))
+	}
+	b.outbox()
+}
+
+// outbox empties the outbox.
+func (b *bench) outbox() []provider.Message {
+	b.t.Helper()
+	due, err := storagetest.Outbox(b.ctx, b.store, b.set.Now().Add(time.Second))
+	must(b.t, err)
+	for _, m := range due {
+		must(b.t, b.store.DeleteMessage(b.ctx, m.ID))
+	}
+	return due
+}
+
+// arrives is the one code in the outbox, which must be of kind, to a destination.
+func (b *bench) arrives(kind provider.MessageKind, to string) (digits string) {
+	b.t.Helper()
+	var codes []provider.Message
+	for _, m := range b.outbox() {
+		if m.Data.Code != nil {
+			codes = append(codes, m)
+		}
+	}
+	if len(codes) != 1 || codes[0].Kind != kind || codes[0].To != to {
+		b.t.Fatalf("got codes %+v, want one of kind %q to %q", codes, kind, to)
+	}
+	m := codes[0]
+	plain, err := b.set.Keys.Open(provider.ForMessage, m.Data.Code, provider.AAD("messages", "code", m.ID))
+	must(b.t, err)
+	return string(plain)
+}
+
+// wrong is another code.
+func wrong(digits string) string {
+	last := (digits[5]-'0'+1)%10 + '0'
+	return digits[:5] + string(last)
+}
+
+func (p *person) verify(kind provider.FactorKind, code string) error {
+	issued, err := p.service.VerifyCode(p.ctx, p.id, p.browser, kind, code, false)
+	p.take(issued)
+	return err
+}
+
+// asks has a code sent that is to be there when the page is shown, and reads it.
+func (p *person) asks(kind provider.FactorKind, to string) (digits string) {
+	p.t.Helper()
+	p.outbox()
+	sent, err := p.service.Code(p.ctx, p.id, p.browser, kind)
+	if err != nil || !sent.New {
+		p.t.Fatalf("got %+v, %v; want a new code", sent, err)
+	}
+	return p.arrives(provider.MessageCode, to)
+}
+
+func (p *person) recovery(code string) error {
+	issued, err := p.service.RecoveryCode(p.ctx, p.id, p.browser, code)
+	p.take(issued)
+	return err
+}
+
+// enters goes to the security centre.
+func (p *person) enters(task provider.Task) *person {
+	p.t.Helper()
+	in, issued, err := p.service.Enter(p.ctx, p.browser, Entry{Task: task, Back: "/security/methods"})
+	must(p.t, err)
+	p.take(issued)
+	p.id = in.ID
+	return p
+}

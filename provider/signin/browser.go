@@ -15,6 +15,7 @@ type Browser struct {
 	Token   string // the cookie that sign-ins are bound to; may be "" for Start only
 	Session string // the session cookie, "" when there is none
 	Device  string // the known-device cookie, "" when there is none
+	Trusted string // the trusted-device cookie, "" when there is none
 
 	Address   string // of the client, for the audit trail
 	UserAgent string
@@ -26,6 +27,7 @@ type Issued struct {
 	Browser string
 	Session string
 	Device  string
+	Trusted string
 }
 
 // tokenLength is the length of provider.NewToken.
@@ -55,7 +57,7 @@ func note(s string) string {
 
 // event is the audit event of something that the browser did.
 func (b Browser) event(action provider.Action, outcome provider.Outcome, in *provider.SignIn) provider.Event {
-	e := provider.Event{Action: action, Outcome: outcome, Address: note(b.Address), RequestID: note(b.RequestID)}
+	e := provider.Event{Action: action, Outcome: outcome, Address: note(b.Address), UserAgent: note(b.UserAgent), RequestID: note(b.RequestID)}
 	if in != nil {
 		e.ClientID = in.Data.Request.ClientID
 	}
@@ -114,12 +116,18 @@ func (s *Service) knownDevice(ctx context.Context, b Browser, accountID string) 
 	return hash, nil
 }
 
-// rememberDevice makes the browser a known device of the account. A browser keeps
-// its device token, because it may be known to several accounts.
-func (s *Service) rememberDevice(ctx context.Context, b Browser, accountID string, issued *Issued) error {
+// rememberDevice makes the browser a known device of the account. One that was not
+// known to it gets a new token, because somebody may have planted the one it has; other
+// accounts go on knowing it.
+func (s *Service) rememberDevice(ctx context.Context, b Browser, accountID string, known bool, issued *Issued) error {
 	token := b.Device
-	if !plausible(token, tokenLength) {
+	if !known {
 		token = provider.NewToken()
+		if plausible(b.Device, tokenLength) {
+			if err := s.store.MoveDevice(ctx, provider.TokenHash(b.Device), provider.TokenHash(token)); err != nil {
+				return fmt.Errorf("rotate device: %w", err)
+			}
+		}
 	}
 	now := s.now()
 	if err := s.store.RememberDevice(ctx, provider.TokenHash(token), accountID, now, now.Add(s.set.Device)); err != nil {

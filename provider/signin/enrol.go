@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,12 +22,15 @@ type Enrolment struct {
 }
 
 // Enrolment begins setting up an authenticator app in a sign-in that stands at
-// provider.StepEnrol, or shows the same secret again. The factor protects nothing
-// until ConfirmTOTP.
+// provider.StepEnrol, or shows the same secret again: provider.OutOfTurn where an app
+// may not be set up, also when the account has as many as it can have. The factor protects nothing until ConfirmTOTP.
 func (s *Service) Enrolment(ctx context.Context, id string, b Browser) (Enrolment, error) {
 	in, at, err := s.turn(ctx, id, b, provider.StepEnrol)
 	if err != nil {
 		return Enrolment{}, err
+	}
+	if !at.apps() {
+		return Enrolment{}, provider.OutOfTurn
 	}
 	key, err := s.pendingKey(ctx, in, at.Account)
 	if errors.Is(err, provider.NotFound) {
@@ -36,6 +40,25 @@ func (s *Service) Enrolment(ctx context.Context, id string, b Browser) (Enrolmen
 		return Enrolment{}, err
 	}
 	return s.show(key, at.Account.UserID)
+}
+
+// maxApps is how many authenticator apps one account has at most: every one more is
+// another code that a guess may meet.
+const maxApps = 10
+
+func roomForApp(factors []provider.Factor) bool {
+	apps := 0
+	for _, f := range factors {
+		if f.Kind == provider.FactorTOTP {
+			apps++
+		}
+	}
+	return apps < maxApps
+}
+
+// apps tells whether an authenticator app may be set up where the sign-in stands.
+func (at *standing) apps() bool {
+	return slices.Contains(at.Enrollable, provider.FactorTOTP) && roomForApp(at.Factors)
 }
 
 // pendingKey is the secret of the enrolment under way: provider.NotFound when there
@@ -111,7 +134,10 @@ func (s *Service) ConfirmTOTP(ctx context.Context, id string, b Browser, code st
 	if err != nil {
 		return Issued{}, err
 	}
-	t := trial{in: in, b: b, account: at.Account, action: provider.ActionFactorAdded, method: provider.AMROneTime}
+	if !at.apps() {
+		return Issued{}, provider.OutOfTurn
+	}
+	t := trial{in: in, b: b, account: at.Account, action: provider.ActionFactorAdded, method: provider.MethodTOTP}
 	key, err := s.pendingKey(ctx, in, at.Account)
 	if errors.Is(err, provider.NotFound) {
 		return Issued{}, provider.OutOfTurn
@@ -140,36 +166,26 @@ func (s *Service) refuseEnrolment(ctx context.Context, t trial) error {
 	return provider.WrongCode
 }
 
-// confirm makes the pending factor the account's, unless one was confirmed elsewhere
-// meanwhile: an enrolment must not add a second factor to somebody who has one.
+// confirm makes the pending factor the account's.
 func (s *Service) confirm(ctx context.Context, t trial, step int64) (Issued, error) {
-	factorID := t.in.Data.Enrolling
-	t.in.Data.Enrolling = ""
-	s.addCode(t.in, t.account)
 	var issued Issued
 	err := s.store.InTx(ctx, func(ctx context.Context) error {
-		if err := s.hold(ctx, t.account, t.account.PasswordHash); err != nil {
-			return err
-		}
-		factors, err := s.store.Factors(ctx, t.account.ID)
+		row, at, err := s.stillEnrolling(ctx, t)
 		if err != nil {
-			return fmt.Errorf("read factors: %w", err)
-		}
-		for _, f := range factors {
-			if f.Confirmed {
-				return provider.OutOfTurn
-			}
-		}
-		if err := s.store.ConfirmFactor(ctx, factorID, step, s.now()); err != nil {
 			return err
 		}
-		if err := s.record(ctx, t.event(t.action, provider.OK)); err != nil {
+		if !at.apps() {
+			return provider.OutOfTurn
+		}
+		if err := s.store.ConfirmFactor(ctx, row.Data.Enrolling, step, s.now()); err != nil {
 			return err
 		}
-		if err := s.tell(ctx, t.account.ID, provider.MessageFactorAdded, provider.MessageData{}); err != nil {
+		row.Data.Enrolling = ""
+		s.prove(row, t.account, provider.MethodTOTP)
+		if err := s.added(ctx, t, row, provider.Factor{Kind: provider.FactorTOTP}); err != nil {
 			return err
 		}
-		issued, err = s.raise(ctx, t.in, t.b)
+		issued, err = s.raise(ctx, row, t.b)
 		return err
 	})
 	if errors.Is(err, provider.Spent) || errors.Is(err, provider.NotFound) {
@@ -179,4 +195,46 @@ func (s *Service) confirm(ctx context.Context, t trial, step int64) (Issued, err
 		return Issued{}, err
 	}
 	return issued, nil
+}
+
+// stillEnrolling takes the account for the rest of the transaction and looks anew at where
+// an enrolment stands, on a copy of the sign-in: provider.OutOfTurn when it no longer
+// stands at provider.StepEnrol. So nobody who has shown just a password adds a factor
+// beside one that was confirmed elsewhere meanwhile.
+func (s *Service) stillEnrolling(ctx context.Context, t trial) (*provider.SignIn, *standing, error) {
+	if err := s.hold(ctx, t.account, t.account.PasswordHash); err != nil {
+		return nil, nil, err
+	}
+	row := *t.in // saving moves the version, and the transaction may be tried again
+	at, err := s.stand(ctx, row.Data, t.b)
+	if err != nil {
+		return nil, nil, err
+	}
+	if at.Step != provider.StepEnrol || at.Account == nil || at.Account.ID != t.account.ID {
+		return nil, nil, provider.OutOfTurn
+	}
+	return &row, at, nil
+}
+
+// added completes the setting up of a factor, in the transaction that confirms it: the
+// sign-in's task is done, devices are no longer trusted, and it is audited and told.
+func (s *Service) added(ctx context.Context, t trial, row *provider.SignIn, f provider.Factor) error {
+	row.Data.Enrolled = true
+	if row.Data.Task.Kind() == f.Kind {
+		row.Data.Task = ""
+	}
+	if err := s.distrust(ctx, t.account.ID); err != nil {
+		return err
+	}
+	event := t.event(provider.ActionFactorAdded, provider.OK)
+	event.Method = string(f.Kind)
+	if f.Kind == provider.FactorTOTP {
+		event.Method = provider.MethodTOTP
+	}
+	if err := s.record(ctx, event); err != nil {
+		return err
+	}
+	return s.tell(ctx, t.account.ID, provider.MessageFactorAdded, provider.MessageData{
+		Name: f.Name, Factor: string(f.Kind), UserAgent: note(t.b.UserAgent), Address: note(t.b.Address),
+	})
 }

@@ -1,9 +1,11 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"cardea/provider"
 )
@@ -14,6 +16,10 @@ const idLength = 22
 // Start begins a sign-in for a checked authorization request, bound to this browser.
 // A browser that has no token of ours gets one.
 func (s *Service) Start(ctx context.Context, a provider.Authorization, b Browser) (*provider.SignIn, Issued, error) {
+	return s.start(ctx, provider.SignInData{Request: a}, b)
+}
+
+func (s *Service) start(ctx context.Context, data provider.SignInData, b Browser) (*provider.SignIn, Issued, error) {
 	var issued Issued
 	token := b.Token
 	if !plausible(token, tokenLength) {
@@ -23,7 +29,7 @@ func (s *Service) Start(ctx context.Context, a provider.Authorization, b Browser
 	now := s.now()
 	in := &provider.SignIn{
 		ID: provider.NewID(), Browser: provider.TokenHash(token), Created: now, Expires: now.Add(s.set.Transaction),
-		Data: provider.SignInData{Request: a},
+		Data: data,
 	}
 	if err := s.store.CreateSignIn(ctx, in); err != nil {
 		return nil, Issued{}, fmt.Errorf("start sign-in: %w", err)
@@ -53,6 +59,10 @@ type Next struct {
 	Account *provider.Account // of the proof, or of the session that must be renewed; nil = nobody yet
 	Factors []provider.Factor // the account's, confirmed
 	Granted []string          // scopes that the account allowed this client before
+
+	Usable     []provider.FactorKind // kinds to offer at provider.StepVerify
+	Enrollable []provider.FactorKind // kinds to offer at provider.StepEnrol
+	TrustHelps bool                  // offer to trust this device
 }
 
 // Next tells what comes next in a sign-in. The silent path, which has no row, gives
@@ -72,10 +82,40 @@ type standing struct {
 	question provider.Question
 }
 
+// forced tells that what was shown is not enough yet: a factor is to be set up because
+// there is none that would be.
+func (at *standing) forced() bool { return at.Proof.Level() < at.question.RequiredLevel() }
+
+// taskTime is how long somebody may take over a change, beyond the time for which an
+// authentication counts as recent.
+const taskTime = 10 * time.Minute
+
+// stand looks where a sign-in stands. A sign-in into the security centre changes
+// somebody's security long after they have proven who they are, so it needs the
+// session that the proof has opened: whoever ends that from another device also ends
+// what is under way in it. A task that is left lying asks for everything anew.
 func (s *Service) stand(ctx context.Context, in provider.SignInData, b Browser) (*standing, error) {
-	client, err := s.store.Client(ctx, in.Request.ClientID)
+	at, err := s.look(ctx, in, b)
+	if err != nil || in.Request.ClientID != provider.SecurityCentreID {
+		return at, err
+	}
+	if in.Task != "" && at.question.Authenticated() && s.now().Sub(at.Proof.At) > s.set.Recent+taskTime {
+		in.Proof, in.Enrolling, in.Request.Prompt = provider.Proof{}, "", []string{provider.PromptLogin}
+		return s.look(ctx, in, b)
+	}
+	opened := at.Session != nil && at.Session.AccountID == at.Proof.AccountID
+	if in.Proof.AccountID == "" || opened || !at.question.Authenticated() {
+		return at, nil
+	}
+	in.Proof, in.Enrolling, in.Enrolled, in.Other = provider.Proof{}, "", false, true
+	return s.look(ctx, in, b)
+}
+
+// look is stand for a sign-in whose session is still to be opened.
+func (s *Service) look(ctx context.Context, in provider.SignInData, b Browser) (*standing, error) {
+	client, err := s.client(ctx, in.Request.ClientID)
 	if err != nil {
-		return nil, fmt.Errorf("read client: %w", err)
+		return nil, err
 	}
 	session, owner, err := s.session(ctx, b.Session)
 	if err != nil {
@@ -88,13 +128,15 @@ func (s *Service) stand(ctx context.Context, in provider.SignInData, b Browser) 
 		}
 		if !counts(in.Proof, prover) {
 			prover = nil
-			in.Proof, in.Enrolling, in.Consented = provider.Proof{}, "", false
+			in.Proof, in.Enrolling, in.Enrolled, in.Consented = provider.Proof{}, "", false, ""
 		}
 	}
 	at := &standing{question: provider.Question{
 		Now: s.now(), Request: &in.Request, SignIn: in, Session: session,
-		MinLevel: provider.LevelOf(client.MinACR), Policy: s.set.Policy, ThirdParty: !client.FirstParty,
+		MinLevel: provider.LevelOf(client.MinACR), Policy: cmp.Or(client.SecondFactor, s.set.Policy), ThirdParty: !client.FirstParty,
+		Allowed: s.allowed(client),
 	}}
+	at.question.Recovery = session != nil && session.AccountID == at.question.Proof().AccountID && slices.Contains(at.question.Allowed, provider.FactorRecovery)
 	if owner != nil {
 		at.question.UserID = owner.UserID
 	}
@@ -102,9 +144,92 @@ func (s *Service) stand(ctx context.Context, in provider.SignInData, b Browser) 
 	if err := s.complete(ctx, at, client); err != nil {
 		return nil, err
 	}
+	if err := s.trusted(ctx, at, b); err != nil {
+		return nil, err
+	}
 	at.Proof = at.question.Proof()
 	at.Step, at.Error = provider.NextStep(&at.question)
+	at.Usable, at.Enrollable, at.TrustHelps = s.usable(at), s.enrollable(at), s.set.Trust > 0 && at.question.TrustHelps()
 	return at, nil
+}
+
+// usable leaves out what cannot be used although the account has it: the issuer is not
+// set up for it any more, or there is no verified contact to send a code to. Somebody
+// who has nothing else must turn to customer service: setting up another factor would
+// take no more than the password.
+func (s *Service) usable(at *standing) (kinds []provider.FactorKind) {
+	for _, k := range at.question.Usable() {
+		if s.set.can(k) && (!byCode(k) || at.Account != nil && at.Account.Destination(k) != "") {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// enrollable leaves out what the issuer does not offer, and everything where the task
+// is just to prove a contact.
+func (s *Service) enrollable(at *standing) (kinds []provider.FactorKind) {
+	if contactKind(at.question.SignIn.Task) != "" && !at.forced() {
+		return nil
+	}
+	for _, k := range at.question.Enrollable() {
+		if slices.Contains(s.set.Factors, k) && (at.question.SignIn.Task != "" || roomOf(k, at.Factors)) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// roomOf tells whether an account with factors may have one more of a kind. A task that
+// has begun finds out when it is done.
+func roomOf(kind provider.FactorKind, factors []provider.Factor) bool {
+	switch kind {
+	case provider.FactorPasskey:
+		return len(passkeysAmong(factors)) < maxPasskeys
+	case provider.FactorTOTP:
+		return roomForApp(factors)
+	}
+	return true
+}
+
+// client is the client that a sign-in is for: a registered one, or our own security
+// centre.
+func (s *Service) client(ctx context.Context, id string) (*provider.Client, error) {
+	if id == provider.SecurityCentreID {
+		return provider.SecurityCentre(), nil
+	}
+	c, err := s.store.Client(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("read client: %w", err)
+	}
+	return c, nil
+}
+
+// allowed are the kinds of factors that count for a client.
+func (s *Service) allowed(c *provider.Client) []provider.FactorKind {
+	if c.Factors == nil {
+		return s.set.Factors
+	}
+	kinds := []provider.FactorKind{}
+	for _, k := range c.Factors {
+		if slices.Contains(s.set.Factors, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// trusted looks whether the account in question trusts this browser, where that makes
+// a difference.
+func (s *Service) trusted(ctx context.Context, at *standing, b Browser) (err error) {
+	q := &at.question
+	if s.set.Trust == 0 || at.Account == nil || !plausible(b.Trusted, tokenLength) || q.Proof().Level() >= q.RequiredLevel() {
+		return nil
+	}
+	if q.Trusted, err = s.store.Trusted(ctx, provider.TokenHash(b.Trusted), at.Account.ID, s.now()); err != nil {
+		return fmt.Errorf("look up trusted device: %w", err)
+	}
+	return nil
 }
 
 // counts tells whether what was proven for account, nil when it may not sign in,
@@ -138,7 +263,9 @@ func (s *Service) complete(ctx context.Context, at *standing, client *provider.C
 	for _, f := range factors {
 		if f.Confirmed {
 			at.Factors = append(at.Factors, f)
-			at.question.Factors = append(at.question.Factors, f.Kind)
+			if !slices.Contains(at.question.Factors, f.Kind) {
+				at.question.Factors = append(at.question.Factors, f.Kind)
+			}
 		}
 	}
 	if !at.question.ThirdParty {
@@ -174,7 +301,7 @@ func (s *Service) turn(ctx context.Context, id string, b Browser, steps ...provi
 func (s *Service) Choose(ctx context.Context, id string, b Browser, other bool) error {
 	steps := []provider.Step{provider.StepAccount}
 	if other {
-		steps = append(steps, provider.StepPassword, provider.StepVerify, provider.StepEnrol, provider.StepConsent)
+		steps = append(steps, provider.StepPassword, provider.StepVerify, provider.StepEnrol, provider.StepCodes, provider.StepConsent)
 	}
 	in, _, err := s.turn(ctx, id, b, steps...)
 	if err != nil {
@@ -182,7 +309,8 @@ func (s *Service) Choose(ctx context.Context, id string, b Browser, other bool) 
 	}
 	in.Data.Chosen = !other
 	if other {
-		in.Data.Other, in.Data.Proof, in.Data.Enrolling, in.Data.Consented = true, provider.Proof{}, "", false
+		in.Data.Other, in.Data.Proof, in.Data.Enrolling, in.Data.Enrolled, in.Data.Consented = true, provider.Proof{}, "", false, ""
+		in.Data.Task, in.Data.Back = "", "" // what somebody else came for
 	}
 	return s.save(ctx, in)
 }
@@ -212,7 +340,7 @@ func (s *Service) Consent(ctx context.Context, id string, b Browser, allow bool)
 		}
 		return provider.Forbidden
 	}
-	in.Data.Consented = true
+	in.Data.Consented = at.Account.ID
 	return s.store.InTx(ctx, func(ctx context.Context) error {
 		row := *in // saving moves the version, and the transaction may be tried again
 		if err := s.hold(ctx, at.Account, at.Account.PasswordHash); err != nil {
@@ -251,7 +379,7 @@ func (s *Service) Cancel(ctx context.Context, id string, b Browser) (*provider.S
 			return fmt.Errorf("cancel sign-in: %w", err)
 		}
 		if in.Data.Enrolling != "" {
-			if err := s.store.DeleteUnconfirmedFactors(ctx, in.Data.Proof.AccountID); err != nil {
+			if err := s.store.DropEnrolment(ctx, in.Data.Enrolling); err != nil {
 				return fmt.Errorf("drop enrolment: %w", err)
 			}
 		}

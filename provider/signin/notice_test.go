@@ -12,7 +12,7 @@ import (
 // notices are the kinds of the notices in b's outbox, sorted.
 func (b *bench) notices() []provider.MessageKind {
 	b.t.Helper()
-	due, err := b.store.DueMessages(b.ctx, b.set.Now().Add(time.Hour), 100)
+	due, err := storagetest.Outbox(b.ctx, b.store, b.set.Now().Add(time.Hour))
 	must(b.t, err)
 	var kinds []provider.MessageKind
 	for _, m := range due {
@@ -27,7 +27,7 @@ func (b *bench) notices() []provider.MessageKind {
 
 func TestOwnerIsTold(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, storagetest.Open(t), policy(provider.SecondFactorRequired), func(s *Settings) { s.Notices = true })
+	b := newBench(t, storagetest.Open(t), policy(provider.SecondFactorRequired), func(s *Settings) { s.Channels = []provider.Channel{provider.ChannelMail} })
 	p := b.person().start("bank")
 	must(t, p.password(kajsa, password))
 	enrolment, err := b.service.Enrolment(b.ctx, p.id, p.browser)

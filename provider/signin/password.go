@@ -25,7 +25,7 @@ func (s *Service) Password(ctx context.Context, id string, b Browser, userID, pa
 	if err != nil {
 		return Issued{}, err
 	}
-	t := trial{in: in, b: b, account: account, action: provider.ActionPassword, method: provider.AMRPassword}
+	t := trial{in: in, b: b, account: account, action: provider.ActionPassword, method: provider.MethodPassword}
 	lane := s.passwordLane(userID, device)
 	if err := s.locked(ctx, lane); err != nil {
 		return Issued{}, s.refuseLocked(ctx, t, err)
@@ -91,8 +91,8 @@ func (s *Service) evaluate(ctx context.Context, lane provider.Lane, account *pro
 }
 
 func (s *Service) acceptPassword(ctx context.Context, t trial, counted attempt, hash string, remember bool) (Issued, error) {
-	t.in.Data.Proof = provider.Proof{AccountID: t.account.ID, AMR: provider.AddAMR(nil, provider.AMRPassword), At: s.now()}
-	t.in.Data.Enrolling, t.in.Data.Consented, t.in.Data.Remember = "", false, remember
+	t.in.Data.Proof = provider.Proof{AccountID: t.account.ID, Methods: provider.AddMethods(nil, provider.MethodPassword), At: s.now()}
+	t.in.Data.Enrolling, t.in.Data.Consented, t.in.Data.Remember = "", "", remember
 	return s.accept(ctx, t, counted, hash, func(ctx context.Context) error {
 		if hash == t.account.PasswordHash {
 			return nil
@@ -107,7 +107,8 @@ type trial struct {
 	b       Browser
 	account *provider.Account // nil = unknown User ID
 	action  provider.Action
-	method  string // amr value
+	method  string // as the audit trail names it
+	trust   bool   // the browser shall be trusted once this turns out right
 }
 
 func (t trial) event(action provider.Action, outcome provider.Outcome) provider.Event {
@@ -141,13 +142,39 @@ func (s *Service) accept(ctx context.Context, t trial, counted attempt, hash str
 			return err
 		}
 		var err error
-		issued, err = s.raise(ctx, t.in, t.b)
-		return err
+		if issued, err = s.raise(ctx, t.in, t.b); err != nil || !t.trust {
+			return err
+		}
+		return s.trustDevice(ctx, t, &issued)
 	})
 	if err != nil {
 		return Issued{}, err
 	}
 	return issued, nil
+}
+
+// trustDevice makes the browser one that the account trusts, where the issuer lets
+// devices be trusted. The browser gets a new token, under which other accounts go on
+// trusting it: one that somebody has planted is worth nothing.
+func (s *Service) trustDevice(ctx context.Context, t trial, issued *Issued) error {
+	if s.set.Trust == 0 {
+		return nil
+	}
+	token, now := provider.NewToken(), s.now()
+	if plausible(t.b.Trusted, tokenLength) {
+		if err := s.store.MoveTrusted(ctx, provider.TokenHash(t.b.Trusted), provider.TokenHash(token)); err != nil {
+			return fmt.Errorf("rotate trusted device: %w", err)
+		}
+	}
+	err := s.store.TrustDevice(ctx, &provider.TrustedDevice{
+		ID: provider.NewID(), TokenHash: provider.TokenHash(token), AccountID: t.account.ID, UserAgent: note(t.b.UserAgent), Address: note(t.b.Address),
+		Created: now, LastUsed: now, Expires: now.Add(s.set.Trust),
+	})
+	if err != nil {
+		return fmt.Errorf("trust device: %w", err)
+	}
+	issued.Trusted = token
+	return s.record(ctx, t.event(provider.ActionDeviceTrusted, provider.OK))
 }
 
 // auditTime bounds the audit of a failure, which is written although the browser

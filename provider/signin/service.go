@@ -8,8 +8,10 @@
 package signin
 
 import (
+	"cmp"
 	"errors"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -33,11 +35,37 @@ type Settings struct {
 	HashQueue       int           // how many more may wait for one
 	HashWait        time.Duration // for how long
 
-	Notices    bool // write notices to account owners into the outbox
-	Policy     provider.SecondFactorPolicy
-	TOTPWindow int              // time steps before and after now whose code is accepted: 0 or 1
-	Issuer     string           // brand name that authenticator apps show
-	Now        func() time.Time // nil = time.Now
+	Channels    []provider.Channel          // that messages can be sent by; none = no notices and no codes
+	Desk        string                      // e-mail address of customer service; "" = it is told nothing
+	Policy      provider.SecondFactorPolicy // unless the client has its own
+	Factors     []provider.FactorKind       // kinds of second factors that are offered; nil = all
+	Trust       time.Duration               // how long a device may be trusted; 0 = never
+	Recent      time.Duration               // how old an authentication may be for a change of one's security; 0 = 5 minutes
+	Passkeys    Passkeys
+	Codes       Codes
+	NewPassword provider.PasswordPolicy // what a new password must be
+	TOTPWindow  int                     // time steps before and after now whose code is accepted: 0 or 1
+	Issuer      string                  // brand name that authenticator apps show
+	Now         func() time.Time        // nil = time.Now
+}
+
+// Passkeys are the rules for WebAuthn credentials.
+type Passkeys struct {
+	RPID    string   // host that they are bound to
+	RPName  string   // shown by authenticators
+	Origins []string // that may use them, exactly as browsers write them
+	AAGUIDs []string // the models of authenticators that may be registered, which then must attest; nil = any
+}
+
+// Codes are the rules for codes by SMS and e-mail.
+type Codes struct {
+	Life       time.Duration // 0 = 10 minutes
+	Country    string        // country calling code of numbers in national form; "" = 46
+	PerQuarter int           // most codes in 15 minutes, per account and per destination; 0 = 3
+	PerDay     int           // likewise in a day; 0 = 10
+	PerAddress int           // most codes in an hour that one client address asks for; 0 = 20
+	SMSPerHour int           // most text messages in an hour, in all, of which notices have half; 0 = 1000
+	Wait       time.Duration // shortest time between two codes of one sign-in; 0 = 30 seconds
 }
 
 // Service signs people in. It is safe for concurrent use.
@@ -46,6 +74,7 @@ type Service struct {
 	store        *storage.Store
 	hashing      *admission
 	lockedAudits *rate.Limiter
+	keys         passkeys
 	dummy        string // what unknown User IDs are checked against: it costs what a hash costs
 }
 
@@ -60,11 +89,35 @@ func New(set Settings, store *storage.Store) (*Service, error) {
 	if set.Now == nil {
 		set.Now = time.Now
 	}
+	set.defaults()
 	if set.HashConcurrency == 0 {
 		set.HashConcurrency = max(1, runtime.GOMAXPROCS(0)-1)
 	}
 	s := &Service{set: set, store: store, hashing: newAdmission(set.HashConcurrency, set.HashQueue, set.HashWait), lockedAudits: rate.NewLimiter(10, 100), dummy: set.Keys.DummyPassword(set.Argon2)}
 	return s, nil
+}
+
+func (set *Settings) defaults() {
+	set.Recent = cmp.Or(set.Recent, 5*time.Minute)
+	c := &set.Codes
+	c.Life, c.Country, c.Wait = cmp.Or(c.Life, 10*time.Minute), cmp.Or(c.Country, "46"), cmp.Or(c.Wait, 30*time.Second)
+	c.PerQuarter, c.PerDay, c.PerAddress, c.SMSPerHour = cmp.Or(c.PerQuarter, 3), cmp.Or(c.PerDay, 10), cmp.Or(c.PerAddress, 20), cmp.Or(c.SMSPerHour, 1000)
+	if set.Factors == nil {
+		set.Factors = provider.FactorKinds
+	}
+	set.Factors = slices.DeleteFunc(slices.Clone(set.Factors), func(k provider.FactorKind) bool { return !set.can(k) })
+}
+
+// can tells whether the issuer is set up for factors of a kind: codes need a channel,
+// and passkeys the host that they are bound to.
+func (set *Settings) can(k provider.FactorKind) bool {
+	switch k {
+	case provider.FactorPasskey:
+		return set.Passkeys.RPID != ""
+	case provider.FactorSMS, provider.FactorEmail:
+		return slices.Contains(set.Channels, channel(k))
+	}
+	return k.Known()
 }
 
 func (set Settings) check() error {

@@ -82,7 +82,7 @@ func (s *Service) hold(ctx context.Context, a *provider.Account, hash string) er
 // runs in the transaction of the proof, after hold.
 func (s *Service) raise(ctx context.Context, in *provider.SignIn, b Browser) (Issued, error) {
 	var issued Issued
-	at, err := s.stand(ctx, in.Data, b)
+	at, err := s.look(ctx, in.Data, b)
 	if err != nil {
 		return issued, err
 	}
@@ -103,11 +103,22 @@ func (s *Service) open(ctx context.Context, in *provider.SignIn, q *provider.Que
 	if err := s.replace(ctx, q.Session, next, b, in); err != nil {
 		return err
 	}
-	if err := s.tellNewDevice(ctx, b, next.AccountID); err != nil {
+	known, err := s.knownDevice(ctx, b, next.AccountID)
+	if err != nil {
 		return err
 	}
-	if err := s.rememberDevice(ctx, b, next.AccountID, issued); err != nil {
+	if known == "" {
+		if err := s.tellNewDevice(ctx, b, next.AccountID); err != nil {
+			return err
+		}
+	}
+	if err := s.rememberDevice(ctx, b, next.AccountID, known != "", issued); err != nil {
 		return err
+	}
+	if q.Trusted {
+		if err := s.store.TouchTrusted(ctx, provider.TokenHash(b.Trusted), next.AccountID, s.now()); err != nil {
+			return fmt.Errorf("touch trusted device: %w", err)
+		}
 	}
 	event := b.event(provider.ActionSession, provider.OK, in)
 	event.Actor, event.Subject = next.AccountID, next.AccountID
@@ -115,21 +126,27 @@ func (s *Service) open(ctx context.Context, in *provider.SignIn, q *provider.Que
 }
 
 // newSession is the session that q's proof earns. Raising a session by a second
-// factor alone does not prolong it.
+// factor alone neither prolongs it nor makes its authentication newer.
 func (s *Service) newSession(q *provider.Question, token string, b Browser) *provider.Session {
 	proof, now := q.Proof(), s.now()
 	next := &provider.Session{
-		ID: provider.TokenHash(token), SID: provider.NewID(), AccountID: proof.AccountID, AMR: proof.AMR, AuthTime: proof.At,
+		ID: provider.TokenHash(token), SID: provider.NewID(), AccountID: proof.AccountID, Methods: proof.Methods, AuthTime: proof.At,
 		Created: now, LastSeen: now, Expires: now.Add(s.set.Sessions.Absolute),
 		Address: note(b.Address), UserAgent: note(b.UserAgent),
 	}
 	if old := q.Session; old != nil && old.AccountID == next.AccountID {
 		next.SID, next.Created = old.SID, old.Created
-		if !slices.Contains(q.SignIn.Proof.AMR, provider.AMRPassword) {
+		if !identified(q.SignIn.Proof.Methods) {
 			next.Expires = old.Expires
 		}
 	}
 	return next
+}
+
+// identified tells whether methods hold a whole sign-in's: a password, or a passkey in
+// its place.
+func identified(methods []string) bool {
+	return slices.Contains(methods, provider.MethodPassword) || slices.Contains(methods, provider.MethodVerified)
 }
 
 func (s *Service) replace(ctx context.Context, old, next *provider.Session, b Browser, in *provider.SignIn) error {

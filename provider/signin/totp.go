@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,18 +29,22 @@ var seedText = base32.StdEncoding.WithPadding(base32.NoPadding)
 // TOTP tries a code of an authenticator app for a sign-in that stands at
 // provider.StepVerify. It fails with *provider.LockedError, with *AttemptError for
 // provider.WrongCode, with bare provider.WrongCode for what is not six digits, which
-// counts no attempt, or with provider.OutOfTurn. Every code is good once, and none
+// counts no attempt, or with provider.OutOfTurn, also when the app may not be used
+// here. trust makes the browser a trusted device, where that was offered. Every code is good once, and none
 // that is older than the last one used.
-func (s *Service) TOTP(ctx context.Context, id string, b Browser, code string) (Issued, error) {
+func (s *Service) TOTP(ctx context.Context, id string, b Browser, code string, trust bool) (Issued, error) {
 	in, at, err := s.turn(ctx, id, b, provider.StepVerify)
 	if err != nil {
 		return Issued{}, err
+	}
+	if !slices.Contains(at.Usable, provider.FactorTOTP) {
+		return Issued{}, provider.OutOfTurn
 	}
 	code, ok := sixDigits(code)
 	if !ok {
 		return Issued{}, provider.WrongCode
 	}
-	t := trial{in: in, b: b, account: at.Account, action: provider.ActionFactor, method: provider.AMROneTime}
+	t := trial{in: in, b: b, account: at.Account, action: provider.ActionFactor, method: provider.MethodTOTP, trust: trust && at.TrustHelps}
 	counted, err := s.count(ctx, s.set.Factor, s.factorLane(at.Account))
 	if err != nil {
 		return Issued{}, s.refuseLocked(ctx, t, err)
@@ -51,7 +56,7 @@ func (s *Service) TOTP(ctx context.Context, id string, b Browser, code string) (
 	if factorID == "" {
 		return Issued{}, s.refuse(ctx, t, counted, provider.WrongCode)
 	}
-	s.addCode(in, at.Account)
+	s.prove(in, at.Account, provider.MethodTOTP)
 	issued, err := s.accept(ctx, t, counted, at.Account.PasswordHash, func(ctx context.Context) error {
 		return s.store.UseTOTPStep(ctx, factorID, step, s.now())
 	})
@@ -61,9 +66,9 @@ func (s *Service) TOTP(ctx context.Context, id string, b Browser, code string) (
 	return issued, err
 }
 
-// addCode adds a one-time code to what was shown within the sign-in.
-func (s *Service) addCode(in *provider.SignIn, a *provider.Account) {
-	in.Data.Proof = provider.Proof{AccountID: a.ID, AMR: provider.AddAMR(in.Data.Proof.AMR, provider.AMROneTime), At: s.now()}
+// prove adds methods to what the account's owner has shown within the sign-in.
+func (s *Service) prove(in *provider.SignIn, a *provider.Account, methods ...string) {
+	in.Data.Proof = provider.Proof{AccountID: a.ID, Methods: provider.AddMethods(in.Data.Proof.Methods, methods...), At: s.now()}
 }
 
 // SixDigits tells whether what was typed is a code at all, once spaces and dashes

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	loginui "cardea/login-ui"
 	"cardea/provider"
@@ -45,7 +46,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.issue(w, b, issued)
-	return seeOther(w, r, stepPath(next.Step, in.ID))
+	return seeOther(w, r, stepPath(in, next))
 }
 
 // postAuthorize turns a client's form into the same request by GET.
@@ -84,13 +85,17 @@ func (s *Server) refuseAuthorize(w http.ResponseWriter, r *http.Request, fault *
 }
 
 // finish hands the approved request over to the protocol and ends the sign-in, in
-// one transaction; in is nil where there was nothing to ask.
+// one transaction; in is nil where there was nothing to ask. The security centre lives
+// on the session: a sign-in into it just ends.
 func (s *Server) finish(ctx context.Context, in *provider.SignIn, a *provider.Authorization, next signin.Next) (string, error) {
 	if a.HintSubject != "" && a.HintSubject != next.Proof.AccountID {
 		return s.oidc.Refuse(a, "login_required"), s.endSignIn(ctx, in)
 	}
 	if next.Session == nil || next.Session.AccountID != next.Proof.AccountID {
 		return "", provider.OutOfTurn // it ended, or became somebody else's, in another tab
+	}
+	if a.ClientID == provider.SecurityCentreID {
+		return centrePath(in), s.store.InTx(ctx, func(ctx context.Context) error { return s.signin.Finish(ctx, in) })
 	}
 	by := oidc.Approval{AccountID: next.Proof.AccountID, Proof: next.Proof, Scopes: a.Scopes, SID: next.Session.SID}
 	if in == nil {
@@ -147,7 +152,7 @@ func (s *Server) stand(r *http.Request, id string, b signin.Browser) (*provider.
 func (s *Server) goOn(w http.ResponseWriter, r *http.Request, in *provider.SignIn, next signin.Next) error {
 	recordOf(w).client = in.Data.Request.ClientID
 	if next.Step != provider.StepDone {
-		return seeOther(w, r, stepPath(next.Step, in.ID))
+		return seeOther(w, r, stepPath(in, next))
 	}
 	location, err := s.finish(r.Context(), in, &in.Data.Request, next)
 	if err != nil {
@@ -156,9 +161,37 @@ func (s *Server) goOn(w http.ResponseWriter, r *http.Request, in *provider.SignI
 	return s.handOver(w, r, in.Data.Request.ClientID, location)
 }
 
+// centrePath is the page of the security centre that a sign-in into it ends at.
+func centrePath(in *provider.SignIn) string {
+	path := localPath(in.Data.Back)
+	if rest, ok := strings.CutPrefix(path, securityPath); !ok || rest != "" && rest[0] != '/' && rest[0] != '?' {
+		return securityPath
+	}
+	return path
+}
+
+// securityPath is the front page of the security centre.
+const securityPath = "/security"
+
+// leaveCentre is where somebody goes who gives up a sign-in into the security centre:
+// back to the page they came from, if they may see it.
+func (s *Server) leaveCentre(r *http.Request, in *provider.SignIn, b signin.Browser) (string, error) {
+	owner, err := s.signin.Owner(r.Context(), b)
+	switch {
+	case err != nil:
+		return "", err
+	case owner == nil:
+		return "/", nil
+	case !s.signin.Recent(owner):
+		return securityPath, nil // the page may ask for the same again
+	}
+	path, _, _ := strings.Cut(centrePath(in), "?")
+	return path, nil
+}
+
 // handOver takes the browser to the client.
 func (s *Server) handOver(w http.ResponseWriter, r *http.Request, clientID, location string) error {
-	if r.Method != http.MethodPost {
+	if r.Method != http.MethodPost || clientID == provider.SecurityCentreID {
 		return seeOther(w, r, location)
 	}
 	page := &loginui.ContinuePage{Base: s.base(w, r, ""), URL: location}
@@ -184,16 +217,34 @@ func (s *Server) gone(r *http.Request, err error) error {
 }
 
 func (s *Server) clientName(r *http.Request, id string) string {
-	c, err := s.store.Client(r.Context(), id)
-	if err != nil {
-		return ""
-	}
-	return c.Name.In(s.language(r))
+	return s.client(r, id).Name.In(s.language(r))
 }
 
-func stepPath(step provider.Step, id string) string {
-	return steps[step] + "?ix=" + url.QueryEscape(id)
+// client is what is known of a client: nothing of one that does not exist.
+func (s *Server) client(r *http.Request, id string) *provider.Client {
+	if id == provider.SecurityCentreID {
+		return provider.SecurityCentre()
+	}
+	c, err := s.store.Client(r.Context(), id)
+	if err != nil {
+		return &provider.Client{}
+	}
+	return c
 }
+
+// stepPath is the page of the step that a sign-in stands at.
+func stepPath(in *provider.SignIn, next signin.Next) string {
+	switch next.Step {
+	case provider.StepVerify:
+		return pagePath(verifyPath(next), in.ID)
+	case provider.StepEnrol:
+		return pagePath(enrolPath(in, next), in.ID)
+	}
+	return pagePath(steps[next.Step], in.ID)
+}
+
+// pagePath is a page of the sign-in with an id.
+func pagePath(page, id string) string { return page + "?ix=" + url.QueryEscape(id) }
 
 // seeOther redirects with 303, which never repeats a POST (RFC 9700 §4.12).
 func seeOther(w http.ResponseWriter, _ *http.Request, location string) error {

@@ -19,6 +19,7 @@ const (
 	cookieBrowser  = "browser"  // binds sign-ins to this browser, ends with it
 	cookieSession  = "session"  // single sign-on, ends with the browser
 	cookieDevice   = "device"   // known device
+	cookieTrusted  = "trusted"  // trusted device: no second factor where only the policy asks for one
 	cookieRemember = "remember" // the User ID, encrypted
 	cookieLanguage = "language" // chosen language
 )
@@ -53,7 +54,7 @@ func (s *Server) browser(w http.ResponseWriter, r *http.Request) signin.Browser 
 	rec := recordOf(w)
 	return signin.Browser{
 		Token: s.cookie(r, cookieBrowser), Session: s.cookie(r, cookieSession), Device: s.cookie(r, cookieDevice),
-		Address: rec.address, UserAgent: r.UserAgent(), RequestID: rec.id,
+		Trusted: s.cookie(r, cookieTrusted), Address: rec.address, UserAgent: r.UserAgent(), RequestID: rec.id,
 	}
 }
 
@@ -71,6 +72,10 @@ func (s *Server) issue(w http.ResponseWriter, b signin.Browser, issued signin.Is
 	if issued.Device != "" {
 		s.setCookie(w, cookieDevice, issued.Device, s.set.Device)
 		b.Device = issued.Device
+	}
+	if issued.Trusted != "" {
+		s.setCookie(w, cookieTrusted, issued.Trusted, s.set.Trust)
+		b.Trusted = issued.Trusted
 	}
 	return b
 }
@@ -139,7 +144,8 @@ func (s *Server) remember(w http.ResponseWriter, userID string) {
 }
 
 // shownUserID is a remembered User ID as the page shows it, and typedUserID turns
-// what comes back into the User ID.
+// what comes back into the User ID: the remembered one, or that of the session which
+// is to be renewed.
 func (s *Server) shownUserID(id string) string {
 	if id != "" && s.set.RememberMasked {
 		return provider.MaskUserID(id)
@@ -148,11 +154,28 @@ func (s *Server) shownUserID(id string) string {
 }
 
 func (s *Server) typedUserID(r *http.Request, typed string) string {
-	id := s.remembered(r)
-	if id != "" && s.set.RememberMasked && hmac.Equal([]byte(typed), []byte(provider.MaskUserID(id))) {
-		return id
+	if !s.set.RememberMasked {
+		return typed
+	}
+	for _, known := range []func(*http.Request) string{s.remembered, s.signedIn} {
+		if id := known(r); id != "" && hmac.Equal([]byte(typed), []byte(provider.MaskUserID(id))) {
+			return id
+		}
 	}
 	return typed
+}
+
+// signedIn is the User ID of the browser's session, or "".
+func (s *Server) signedIn(r *http.Request) string {
+	session, err := s.signin.Session(r.Context(), s.cookie(r, cookieSession))
+	if err != nil || session == nil {
+		return ""
+	}
+	account, err := s.store.Account(r.Context(), session.AccountID)
+	if err != nil {
+		return "" // the password is then tried with what was typed, and is wrong
+	}
+	return account.UserID
 }
 
 // base is what every page needs. ix is the sign-in that the page belongs to.

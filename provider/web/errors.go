@@ -30,6 +30,10 @@ var kinds = []kind{
 	{"wrong", provider.WrongPassword, http.StatusUnprocessableEntity, loginui.Internal},
 	{"wrong", provider.WrongCode, http.StatusUnprocessableEntity, loginui.Internal},
 	{"locked", provider.Locked, http.StatusTooManyRequests, loginui.TooMany},
+	{"too_often", provider.TooOften, http.StatusTooManyRequests, loginui.TooMany},
+	{"last_factor", provider.LastFactor, http.StatusUnprocessableEntity, loginui.Forbidden},
+	{"exists", provider.Exists, http.StatusUnprocessableEntity, loginui.Internal},
+	{"reauthenticate", provider.Reauthenticate, http.StatusForbidden, loginui.Forbidden},
 	{"not_found", provider.NotFound, http.StatusNotFound, loginui.NotFound},
 	{"expired", provider.Expired, http.StatusBadRequest, loginui.Expired},
 	{"expired", provider.Spent, http.StatusBadRequest, loginui.Expired},
@@ -64,6 +68,12 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	page := &loginui.ErrorPage{Base: loginui.Base{Lang: s.language(r)}, Kind: k.page, Reference: rec.id, Host: s.host}
 	if k.page == loginui.Unavailable {
 		page.RetryAfter = 5 * time.Second
+	}
+	if often, ok := errors.AsType[*provider.TooOftenError](err); ok {
+		page.RetryAfter = often.Wait
+	}
+	if lock, ok := errors.AsType[*provider.LockedError](err); ok && !lock.Hard {
+		page.RetryAfter = lock.Until.Sub(s.set.Now())
 	}
 	s.respond(w, r, k.status, page)
 }

@@ -86,7 +86,7 @@ func TestLockoutPages(t *testing.T) {
 func TestMethodsAndPaths(t *testing.T) {
 	i := webtest.Open(t)
 	b := i.Browser()
-	for path, want := range map[string]string{"/oauth2/token": "POST", "/signin": "GET, HEAD, POST", "/help": "GET, HEAD"} {
+	for path, want := range map[string]string{"/oauth2/token": "POST", "/signin": "GET, POST", "/help": "GET, HEAD"} {
 		r, err := http.NewRequest(http.MethodPut, i.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -152,5 +152,29 @@ func TestFormsFromElsewhereAreRefused(t *testing.T) {
 	}
 	if page = victim.SignIn(victim.Get(page.URL.String()), "KarinEk", webtest.Password); page.Away == nil {
 		t.Errorf("the sign-in itself: %d", page.Status)
+	}
+}
+
+// HEAD neither goes on with a sign-in nor begins anything.
+func TestHeadChangesNothing(t *testing.T) {
+	i := webtest.Open(t)
+	app := i.Register(provider.Client{})
+	i.Person("KarinEk")
+	b := i.Browser()
+	b.SignIn(b.Get(app.Authorize()), "KarinEk", webtest.Password)
+	page := b.Get(app.Authorize("prompt", "login"))
+	for _, path := range []string{"/signin", "/signin/verify", "/signin/verify/sms", "/signin/continue", "/factor/totp/new", "/factor/phone/new", "/security", "/oauth2/authorize"} {
+		r, err := http.NewRequest(http.MethodHead, i.URL+path+"?"+page.URL.RawQuery, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("HEAD %s: %d", path, answer.StatusCode)
+		}
 	}
 }

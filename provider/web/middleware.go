@@ -2,12 +2,14 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,7 +115,7 @@ var (
 	headerCSP      = []string{loginui.CSP}
 	headerNoStore  = []string{"no-store"}
 	headerHSTS     = []string{"max-age=63072000; includeSubDomains"}
-	headerPolicy   = []string{"camera=(), microphone=(), geolocation=(), payment=()"}
+	headerPolicy   = []string{"camera=(), microphone=(), geolocation=(), payment=(), publickey-credentials-get=(self), publickey-credentials-create=(self)"}
 )
 
 func (s *Server) secureHeaders(h http.Header, requestID string) {
@@ -143,10 +145,44 @@ func (s *Server) page(h handler) http.Handler {
 // maxForm is the largest body of a page's form, in bytes.
 const maxForm = 64 << 10
 
-// form is page for a POST of one of our own pages: it must come from our origin
-// and carry the form token that the page was given.
-func (s *Server) form(h handler) http.Handler {
-	return s.page(func(w http.ResponseWriter, r *http.Request) error {
+// form is page for a POST of one of our own pages.
+func (s *Server) form(h handler) http.Handler { return s.page(s.checked(h)) }
+
+// script is form for what script asks for: it answers JSON, errors too.
+func (s *Server) script(h func(w http.ResponseWriter, r *http.Request) ([]byte, error)) http.Handler {
+	checked := s.checked(func(w http.ResponseWriter, r *http.Request) error {
+		answer, err := h(w, r)
+		if err == nil {
+			writeJSON(w, http.StatusOK, answer)
+		}
+		return err
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := checked(w, r)
+		if err == nil {
+			return
+		}
+		recordOf(w).err = err
+		if often, ok := errors.AsType[*provider.TooOftenError](err); ok {
+			retryAfter(w, often.Wait)
+		}
+		k := kindOf(err)
+		writeJSON(w, k.status, []byte(`{"error":"`+k.name+`"}`))
+	})
+}
+
+// writeJSON answers with a JSON text.
+func writeJSON(w http.ResponseWriter, status int, text []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
+}
+
+// checked lets only such a POST through to h as comes from our origin and carries the
+// form token that one of our pages was given.
+func (s *Server) checked(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.origins.Check(r); err != nil {
 			return fmt.Errorf("%w: request from another origin", provider.Forbidden)
 		}
@@ -166,7 +202,7 @@ func (s *Server) form(h handler) http.Handler {
 			return err
 		}
 		return h(w, r)
-	})
+	}
 }
 
 // endpoint is a protocol endpoint, which answers its own errors.

@@ -35,33 +35,62 @@ func signInID(r *http.Request) string {
 	return r.URL.Query().Get("ix")
 }
 
-// within is the base of a page of a sign-in. A page that answers a form is, as a
-// GET, the page of its step.
-func (s *Server) within(w http.ResponseWriter, r *http.Request, in *provider.SignIn, step provider.Step) loginui.Base {
+// within is the base of a page of a sign-in. An answer to a form has the page that it
+// is to be seen at as a GET, and what was wrong with the form.
+func (s *Server) within(w http.ResponseWriter, r *http.Request, in *provider.SignIn, page string, faults ...loginui.FieldError) loginui.Base {
 	base := s.base(w, r, in.ID)
 	base.Client = s.clientName(r, in.Data.Request.ClientID)
+	base.Errors = faults
 	if base.Return == "" {
-		base.Return = stepPath(step, in.ID)
+		base.Return = pagePath(page, in.ID)
 	}
 	return base
 }
 
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) error {
-	in, _, err := s.at(w, r, provider.StepPassword)
+	in, next, err := s.at(w, r, provider.StepPassword)
 	if in == nil {
 		return err
 	}
-	page := &loginui.SignInPage{Base: s.within(w, r, in, provider.StepPassword)}
-	if id := s.remembered(r); id != "" {
-		page.UserID, page.Remembered, page.RememberTicked = s.shownUserID(id), true, true
-	} else {
+	page := s.signInPage(w, r, in, next)
+	switch id := s.remembered(r); {
+	case page.Again:
+		page.UserID, page.Remembered = s.shownUserID(next.Account.UserID), id == next.Account.UserID
+	case id != "":
+		page.UserID, page.Remembered = s.shownUserID(id), true
+	default:
 		page.UserID = in.Data.Request.LoginHint
 	}
+	page.RememberTicked = page.Remembered
 	if len(page.UserID) > 4*provider.MaxUserID {
 		page.UserID = ""
 	}
 	s.respond(w, r, http.StatusOK, page)
 	return nil
+}
+
+// signInPage is the sign-in page, but for the User ID. Who is signed in already and is
+// asked again is told what for.
+func (s *Server) signInPage(w http.ResponseWriter, r *http.Request, in *provider.SignIn, next signin.Next, faults ...loginui.FieldError) *loginui.SignInPage {
+	client := s.client(r, in.Data.Request.ClientID)
+	page := &loginui.SignInPage{Base: s.within(w, r, in, steps[provider.StepPassword], faults...), Passkey: s.passkeys(client)}
+	if page.Again = askedAgain(in, next); page.Again {
+		page.Purpose = client.Purpose.In(page.Lang)
+	}
+	return page
+}
+
+// askedAgain tells that the page speaks to somebody who is signed in and is asked to show
+// once more that it is them.
+func askedAgain(in *provider.SignIn, next signin.Next) bool {
+	hint := in.Data.Request.HintSubject
+	return next.Session != nil && next.Account != nil && next.Account.ID == next.Session.AccountID && !in.Data.Other &&
+		(hint == "" || hint == next.Account.ID)
+}
+
+// passkeys tells whether people may sign in to client with a passkey.
+func (s *Server) passkeys(client *provider.Client) bool {
+	return s.set.Passkeys && (client.Factors == nil || slices.Contains(client.Factors, provider.FactorPasskey))
 }
 
 // postSignIn tries the password first and looks at the sign-in again only when its
@@ -75,7 +104,7 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	var err error
 	if len(faults) == 0 {
 		issued, err = s.signin.Password(r.Context(), id, b, typed, password, remember)
-		s.attempted(provider.AMRPassword, err)
+		s.attempted(provider.MethodPassword, err)
 		switch {
 		case err == nil:
 			return s.proven(w, r, id, b, issued)
@@ -87,7 +116,7 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 			return s.gone(r, err)
 		}
 	}
-	in, _, failed := s.at(w, r, provider.StepPassword)
+	in, next, failed := s.at(w, r, provider.StepPassword)
 	if in == nil {
 		return failed
 	}
@@ -96,18 +125,11 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	var attempt *signin.AttemptError
 	recordOf(w).err = err
-	s.respond(w, r, http.StatusUnprocessableEntity, &loginui.SignInPage{
-		Base: s.faulty(w, r, in, provider.StepPassword, faults), UserID: username, RememberTicked: remember,
-		AttemptsLeftOne: errors.As(err, &attempt) && attempt.Left == 1,
-	})
+	page := s.signInPage(w, r, in, next, faults...)
+	page.UserID, page.RememberTicked = username, remember
+	page.AttemptsLeftOne = errors.As(err, &attempt) && attempt.Left == 1
+	s.respond(w, r, http.StatusUnprocessableEntity, page)
 	return nil
-}
-
-// faulty is within for a page that is shown again because of faults.
-func (s *Server) faulty(w http.ResponseWriter, r *http.Request, in *provider.SignIn, step provider.Step, faults []loginui.FieldError) loginui.Base {
-	base := s.within(w, r, in, step)
-	base.Errors = faults
-	return base
 }
 
 func missing(userID, password string) (faults []loginui.FieldError) {
@@ -129,7 +151,7 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, id string, b sig
 		return err
 	}
 	if issued.Session != "" && next.Account != nil {
-		byPassword := slices.Contains(in.Data.Proof.AMR, provider.AMRPassword)
+		byPassword := slices.Contains(in.Data.Proof.Methods, provider.MethodPassword)
 		switch {
 		case in.Data.Remember:
 			s.remember(w, next.Account.UserID)
@@ -143,12 +165,14 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, id string, b sig
 // locked shows until when a lane is locked. A User ID that does not exist gets the
 // same page.
 func (s *Server) locked(w http.ResponseWriter, r *http.Request, in *provider.SignIn, err error) error {
-	page := &loginui.LockedPage{Base: s.within(w, r, in, provider.StepPassword)}
+	page := &loginui.LockedPage{
+		Base: s.within(w, r, in, steps[provider.StepPassword]), Passkey: s.passkeys(s.client(r, in.Data.Request.ClientID)),
+	}
 	status := http.StatusForbidden
 	var lock *provider.LockedError
 	if errors.As(err, &lock) && !lock.Hard {
 		page.Until, status = lock.Until, http.StatusTooManyRequests
-		w.Header().Set("Retry-After", strconv.Itoa(int(lock.Until.Sub(s.set.Now()).Seconds())+1))
+		retryAfter(w, lock.Until.Sub(s.set.Now()))
 	}
 	recordOf(w).err = err
 	s.respond(w, r, status, page)
@@ -157,9 +181,17 @@ func (s *Server) locked(w http.ResponseWriter, r *http.Request, in *provider.Sig
 
 // postCancel ends the sign-in: the client hears access_denied (RFC 6749 §4.1.2.1).
 func (s *Server) postCancel(w http.ResponseWriter, r *http.Request) error {
-	in, err := s.signin.Cancel(r.Context(), r.PostForm.Get("ix"), s.browser(w, r))
+	b := s.browser(w, r)
+	in, err := s.signin.Cancel(r.Context(), r.PostForm.Get("ix"), b)
 	if err != nil {
 		return s.gone(r, err)
+	}
+	if in.Data.Request.ClientID == provider.SecurityCentreID {
+		path, err := s.leaveCentre(r, in, b)
+		if err != nil {
+			return err
+		}
+		return seeOther(w, r, path)
 	}
 	return s.handOver(w, r, in.Data.Request.ClientID, s.oidc.Refuse(&in.Data.Request, "access_denied"))
 }
@@ -174,7 +206,7 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) accountPage(w http.ResponseWriter, r *http.Request, in *provider.SignIn, next signin.Next) *loginui.AccountPage {
-	page := &loginui.AccountPage{Base: s.within(w, r, in, provider.StepAccount), UserIDMasked: masked(next.Account)}
+	page := &loginui.AccountPage{Base: s.within(w, r, in, steps[provider.StepAccount]), UserIDMasked: masked(next.Account)}
 	page.Who = s.who(in, next.Account)
 	return page
 }
@@ -192,7 +224,7 @@ func (s *Server) postAccount(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if r.PostForm.Get("who") != s.who(in, next.Account) {
-		return seeOther(w, r, stepPath(provider.StepAccount, in.ID))
+		return seeOther(w, r, pagePath(steps[provider.StepAccount], in.ID))
 	}
 	b := s.browser(w, r)
 	if err := s.signin.Choose(r.Context(), in.ID, b, choice == "other"); err != nil {
@@ -217,5 +249,11 @@ func masked(a *provider.Account) string {
 	return provider.MaskUserID(a.UserID)
 }
 
-// minutes is a wait rounded up.
+// minutes and seconds are a wait rounded up.
 func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
+// retryAfter says when to try again (RFC 9110 §10.2.3).
+func retryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, seconds(wait))))
+}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/text/language"
 
@@ -25,15 +26,25 @@ import (
 type Settings struct {
 	Issuer         string // "https://id.example.se"
 	Keys           *provider.Keyring
-	TrustedProxies []netip.Prefix       // whose forwarding headers are believed
-	Remember       time.Duration        // how long a remembered User ID lasts
-	RememberMasked bool                 // show it masked
-	Device         time.Duration        // how long a browser stays a known device
-	Locale         string               // for browsers that ask for none of ours
-	Scopes         map[string]ScopeText // of the registered APIs, by scope
-	Log            *slog.Logger
-	Registry       *prometheus.Registry
-	Now            func() time.Time // nil = time.Now
+	TrustedProxies []netip.Prefix // whose forwarding headers are believed
+	Remember       time.Duration  // how long a remembered User ID lasts
+	RememberMasked bool           // show it masked
+	Device         time.Duration  // how long a browser stays a known device
+	Trust          time.Duration  // how long a device may be trusted; 0 = never
+	Passkeys       bool           // passkeys are offered
+	PasskeyRPID    string         // host that passkeys are bound to
+	RelatedOrigins []string       // other origins that may use them (WebAuthn Level 3 §5.11)
+	Recovery       bool           // recovery codes are offered
+	Idle           time.Duration  // how long a session lasts without a request; 0 = pages warn of nothing
+
+	SecondFactor provider.SecondFactorPolicy // the issuer's own: where it is required, the last factor stays
+	NewPassword  provider.PasswordPolicy     // what a new password must be
+
+	Locale   string               // for browsers that ask for none of ours
+	Scopes   map[string]ScopeText // of the registered APIs, by scope
+	Log      *slog.Logger
+	Registry *prometheus.Registry
+	Now      func() time.Time // nil = time.Now
 }
 
 // ScopeText says what a scope gives a client, for the consent page.
@@ -51,6 +62,7 @@ type Server struct {
 	languages language.Matcher
 	origins   *http.CrossOriginProtection
 	metrics   *metrics
+	router    *mux.Router
 	handler   http.Handler
 }
 
@@ -67,7 +79,8 @@ func New(set Settings, store *storage.Store, protocol *oidc.Provider, people *si
 	s.languages = language.NewMatcher(tags(set.Locale))
 	s.origins = http.NewCrossOriginProtection()
 	s.metrics = newMetrics(set.Registry)
-	s.handler = s.observe(s.routes())
+	s.router = s.routes()
+	s.handler = s.observe(s.router)
 	return s, nil
 }
 

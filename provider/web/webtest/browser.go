@@ -39,6 +39,23 @@ func (i *Issuer) Browser() *Browser {
 	}}
 }
 
+// Copy is another browser that has got hold of the cookies that this one has now.
+func (b *Browser) Copy() *Browser {
+	b.i.T.Helper()
+	u := mustParse(b.i.URL)
+	out := b.i.Browser()
+	out.Header = b.Header.Clone()
+	out.Client.Jar.SetCookies(u, b.Client.Jar.Cookies(u))
+	return out
+}
+
+// At is the same browser at another server of the same issuer: it has the same cookies.
+func (b *Browser) At(i *Issuer) *Browser {
+	there := *b
+	there.i = i
+	return &there
+}
+
 // Cookie is the value of the issuer's cookie, or "".
 func (b *Browser) Cookie(name string) string {
 	u, _ := url.Parse(b.i.URL)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,6 +66,7 @@ func Open(t testing.TB, changes ...func(*Settings)) *Issuer {
 	for _, change := range changes {
 		change(&set)
 	}
+	i.URL = set.Web.Issuer
 	i.wire(set)
 	i.Server.Start()
 	t.Cleanup(i.Server.Close)
@@ -98,10 +100,15 @@ func (i *Issuer) defaults() Settings {
 			Password: provider.LockoutPolicy{Attempts: 5, Wait: 30 * time.Minute, Locks: 3, Window: 24 * time.Hour},
 			Factor:   provider.LockoutPolicy{Attempts: 5, Wait: 15 * time.Minute, Hard: 20, Window: 24 * time.Hour},
 			Argon2:   provider.Argon2{MemoryKiB: 64, Time: 1, Parallelism: 1}, HashQueue: 1000, HashWait: time.Minute,
-			Policy: provider.SecondFactorOptional, TOTPWindow: 1, Issuer: "Example Card", Now: i.Now,
+			Channels: []provider.Channel{provider.ChannelMail, provider.ChannelSMS}, Desk: "desk@example.com",
+			Policy: provider.SecondFactorOptional, Factors: provider.FactorKinds, Trust: 30 * 24 * time.Hour,
+			Passkeys:    signin.Passkeys{RPID: "localhost", RPName: "Example Card", Origins: []string{i.URL}},
+			NewPassword: provider.PasswordPolicy{MinLength: 12}, TOTPWindow: 1, Issuer: "Example Card", Now: i.Now,
 		},
 		Web: web.Settings{
 			Issuer: i.URL, Keys: i.Ring, Remember: 180 * 24 * time.Hour, Device: 90 * 24 * time.Hour, Locale: "en",
+			Trust: 30 * 24 * time.Hour, Passkeys: true, PasskeyRPID: "localhost", Recovery: true,
+			Idle: 15 * time.Minute, SecondFactor: provider.SecondFactorOptional, NewPassword: provider.PasswordPolicy{MinLength: 12},
 			Scopes: map[string]web.ScopeText{APIScope: {Title: provider.Text{"en": "Your card account", "sv": "Ditt kortkonto"}}},
 			Log:    slog.New(slog.NewJSONHandler(i.T.Output(), nil)), Registry: i.Registry, Now: i.Now,
 		},
@@ -137,7 +144,15 @@ func On(store *storage.Store) func(*Settings) { return func(set *Settings) { set
 
 // Policy sets when a second factor is asked for.
 func Policy(p provider.SecondFactorPolicy) func(*Settings) {
-	return func(set *Settings) { set.People.Policy = p }
+	return func(set *Settings) { set.People.Policy, set.Web.SecondFactor = p, p }
+}
+
+// Localhost gives the issuer the host "localhost" in place of an IP address, which real
+// browsers bind no passkey to.
+func Localhost(set *Settings) {
+	address := strings.Replace(set.Web.Issuer, "127.0.0.1", "localhost", 1)
+	set.Protocol.Issuer, set.Web.Issuer, set.Pages.Origin = address, address, address
+	set.People.Passkeys.RPID, set.People.Passkeys.Origins, set.Web.PasskeyRPID = "localhost", []string{address}, "localhost"
 }
 
 // Password is every test person's password.
