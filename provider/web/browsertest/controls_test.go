@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -58,21 +59,57 @@ func TestKeyboardOnly(t *testing.T) {
 // stop names the element that has focus, and fails unless its ring can be seen.
 func (w *window) stop() string {
 	w.t.Helper()
+	name, unseen := w.focusRing()
+	if unseen != "" {
+		w.t.Errorf("focus on %s cannot be seen: %s", name, unseen)
+	}
+	return name
+}
+
+// focusRing names the element that has focus, and says why its ring cannot be seen.
+func (w *window) focusRing() (name, unseen string) {
+	w.t.Helper()
 	got := value[struct {
 		Name, Style string
 		Width       float64
 		Seen        bool
 	}](w, `(() => {
-		const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
+		const e = document.activeElement, r = e.getClientRects()[0] ?? e.getBoundingClientRect();
+		const s = [getComputedStyle(e), getComputedStyle(e, "::after")].find((s) => s.outlineStyle !== "none") ?? getComputedStyle(e);
 		return {
 			name: e.id || (e.closest("form.language") ? "language" : e.className || e.localName), style: s.outlineStyle, width: parseFloat(s.outlineWidth),
-			seen: r.width > 0 && r.top >= 0 && r.left >= 0 && r.bottom <= innerHeight + 1 && r.right <= innerWidth + 1 && !!document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2)?.closest(e.id ? "#" + e.id : e.localName),
+			seen: r.width > 0 && r.top >= 0 && r.left >= 0 && r.bottom <= innerHeight + 1 && r.right <= innerWidth + 1 && e.contains(document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2)),
 		};
 	})()`)
 	if got.Style != "solid" || got.Width < 2 || !got.Seen {
-		w.t.Errorf("focus on %s cannot be seen: outline %s of %v px, in view: %v", got.Name, got.Style, got.Width, got.Seen)
+		unseen = fmt.Sprintf("outline %s of %v px, in view: %v", got.Style, got.Width, got.Seen)
 	}
-	return got.Name
+	return got.Name, unseen
+}
+
+// walk goes through the page with the Tab key, and fails unless it comes to every
+// control once, in the order of the page, and can be seen at each.
+func (w *window) walk() {
+	w.t.Helper()
+	n := value[int](w, `(() => {
+		const root = document.querySelector("dialog[open]") ?? document;
+		const all = [...root.querySelectorAll("a[href], button, input, select, textarea, summary")].filter((e) => e.checkVisibility({visibilityProperty: true}) && e.tabIndex >= 0 && e.type !== "hidden");
+		const group = (e) => all.filter((other) => other.type === "radio" && other.name === e.name && other.form === e.form);
+		window.stops = all.filter((e) => e.type !== "radio" || e === (group(e).find((o) => o.checked) ?? group(e)[0]));
+		window.stops[0].focus();
+		return window.stops.length;
+	})()`)
+	for at := 1; at < n; at++ {
+		call(w, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Key: "Tab", Code: "Tab", WindowsVirtualKeyCode: 9})
+		call(w, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Key: "Tab", Code: "Tab", WindowsVirtualKeyCode: 9})
+		if got := value[int](w, `stops.indexOf(document.activeElement)`); got != at {
+			name, _ := w.focusRing()
+			w.t.Fatalf("stop %d of %d of the Tab key is %s, stop %d of the page", at, n, name, got)
+		}
+		if name, unseen := w.focusRing(); unseen != "" {
+			w.t.Errorf("focus on %s, stop %d, cannot be seen: %s", name, at, unseen)
+		}
+	}
 }
 
 func TestErrorSummary(t *testing.T) {
@@ -131,22 +168,6 @@ func TestDoubleClickSendsOnce(t *testing.T) {
 	call(w, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{}})
 	w.signIn(person.UserID, webtest.Password) // the guard lets go
 	w.returned(i)
-}
-
-func TestColdSignInIsSmall(t *testing.T) {
-	t.Parallel()
-	i := start(t)
-	w := i.window(t, mode{lang: "sv"})
-	w.visit(i.authorize(i.app))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if n := len(w.requests); n > 8 || n < 4 {
-		t.Errorf("the first sign-in page made %d requests, want 4 to 8", n)
-	}
-	if w.bytes > 40<<10 || w.bytes < 2<<10 {
-		t.Errorf("the first sign-in page took %.0f bytes, want at most 40 KB", w.bytes)
-	}
-	t.Logf("%d requests, %.0f bytes", len(w.requests), w.bytes)
 }
 
 // TestPictureForReadme makes the picture of the sign-in page that README.md shows.

@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"net/http"
@@ -18,24 +19,31 @@ import (
 // bring people back to.
 type issuer struct {
 	*webtest.Issuer
-	app    *webtest.Client // first party: no consent
-	budget *webtest.Client // somebody else's: asks for consent
-	client string          // the service's origin
-	people atomic.Int64
+	app      *webtest.Client // first party: no consent
+	budget   *webtest.Client // somebody else's: asks for consent
+	payments *webtest.Client // first party, with a purpose
+	client   string          // the service's origin
+	people   atomic.Int64
 }
 
-// start starts both. The service answers at localhost and the issuer at 127.0.0.1,
-// which are different sites to a browser, as they are in life.
+// start starts both. The service answers at localhost and the issuer at 127.0.0.1, or
+// with webtest.Localhost the other way round: they are different sites to a browser, as
+// they are in life.
 func start(t testing.TB, changes ...func(*webtest.Settings)) *issuer {
 	t.Helper()
 	service := httptest.NewServer(http.HandlerFunc(serve))
 	t.Cleanup(service.Close)
 	i := &issuer{Issuer: webtest.Open(t, changes...), client: strings.Replace(service.URL, "127.0.0.1", "localhost", 1)}
+	if strings.HasPrefix(i.URL, "http://localhost:") {
+		i.client = service.URL
+	}
 	back := []string{i.client + "/callback", i.client + "/silent"}
 	out := []string{i.client + "/signed-out"}
 	i.app = i.Register(provider.Client{ID: "app", Type: provider.ClientWeb, FirstParty: true, RedirectURIs: back, PostLogoutRedirectURIs: out})
 	i.budget = i.Register(provider.Client{ID: "budget", Type: provider.ClientWeb, RedirectURIs: back, PostLogoutRedirectURIs: out,
 		Name: provider.Text{"en": "Budget App", "sv": "Budgetappen"}})
+	i.payments = i.Register(provider.Client{ID: "payments", Type: provider.ClientWeb, FirstParty: true, RedirectURIs: back, PostLogoutRedirectURIs: out,
+		Purpose: provider.Text{"en": "pay a bill", "sv": "betala en räkning"}})
 	return i
 }
 
@@ -73,10 +81,19 @@ func (i *issuer) authorize(c *webtest.Client, over ...string) string {
 	return i.URL + c.Authorize(append([]string{"redirect_uri", i.client + "/callback"}, over...)...)
 }
 
-// newcomer is a person that no other test knows.
-func (i *issuer) newcomer() *provider.Account {
+// newcomer is a person that no other test knows, with a contact of their own.
+func (i *issuer) newcomer(changes ...func(*provider.Profile)) *provider.Account {
 	i.T.Helper()
-	return i.Person(fmt.Sprintf("karin%02d", 10+i.people.Add(1)))
+	n := i.people.Add(1)
+	person := i.Person(fmt.Sprintf("karin%02d", 10+n))
+	person.Profile.PhoneNumber, person.Profile.Email = number(n), person.UserID+"@example.com"
+	for _, change := range changes {
+		change(&person.Profile)
+	}
+	if err := i.Store.UpdateProfile(context.Background(), person); err != nil {
+		i.T.Fatal(err)
+	}
+	return person
 }
 
 // signIn fills in the sign-in page.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
+
 	"cardea/provider"
 	"cardea/provider/web/webtest"
 )
@@ -32,6 +34,11 @@ var words = map[string]map[string]string{
 		"signedout": "On a shared computer, close the browser too.",
 		"signedin":  "You are already signed in",
 		"service":   "You will then continue to Example App",
+		"sms":       "We have sent a 6-digit code by text message to the number ending",
+		"email":     "We have sent a 6-digit code by e-mail to k•••@e•••.com.",
+		"recovery":  "The recovery code is not correct, or it has been used. Check it and try again.",
+		"unsaved":   "Save the codes and tick the box. Then choose Done.",
+		"purpose":   "Example App needs this to pay a bill.",
 	},
 	"sv": {
 		"wrong":     "Användar-ID eller lösenord stämmer inte. Kontrollera båda och försök igen.",
@@ -46,6 +53,11 @@ var words = map[string]map[string]string{
 		"signedout": "Stäng även webbläsaren om du delar dator med andra.",
 		"signedin":  "Du är redan inloggad",
 		"service":   "Du fortsätter sedan till Exempelappen",
+		"sms":       "Vi har skickat en sexsiffrig kod i ett sms till numret som slutar på",
+		"email":     "Vi har skickat en sexsiffrig kod i ett mejl till k•••@e•••.com.",
+		"recovery":  "Reservkoden stämmer inte eller är redan använd. Kontrollera den och försök igen.",
+		"unsaved":   "Spara koderna och kryssa i rutan. Välj sedan Klar.",
+		"purpose":   "Exempelappen behöver det för att betala en räkning.",
 	},
 }
 
@@ -88,34 +100,6 @@ func TestSignInWithPasswordAndCode(t *testing.T) {
 	}, otherModes...)
 }
 
-func TestForcedEnrolment(t *testing.T) {
-	t.Parallel()
-	i := start(t, webtest.Policy(provider.SecondFactorRequired))
-	journey(t, i, func(t *testing.T, w *window, say map[string]string) {
-		w.visit(i.authorize(i.app))
-		w.signIn(i.newcomer().UserID, webtest.Password)
-		w.on("/factor/totp/new")
-		if w.has("code.key") {
-			t.Error("the key shows before it is asked for")
-		}
-		w.click("details:not(.narrow details) > summary")
-		key := strings.ReplaceAll(w.text("code.key"), " ", "")
-		w.fill("code", "000000")
-		w.press("#submit")
-		w.on("/factor/totp/new")
-		w.focused("error-summary")
-		w.click("details:not(.narrow details) > summary")
-		if again := strings.ReplaceAll(w.text("code.key"), " ", ""); again != key {
-			t.Fatalf("a wrong code changed the key from %s to %s", key, again)
-		}
-		w.fill("code", i.Code(key))
-		w.press("#submit")
-		if w.returned(i).Get("code") == "" {
-			t.Errorf("the client got %s", w.address())
-		}
-	})
-}
-
 func TestRememberedUserID(t *testing.T) {
 	t.Parallel()
 	i := start(t)
@@ -156,6 +140,7 @@ func TestRememberedUserID(t *testing.T) {
 		w.press("#submit")
 		w.returned(i)
 
+		call(w, network.DeleteCookies, network.DeleteCookiesParams{Name: "cardea-session", URL: i.URL})
 		again()
 		w.field("username", "")
 		w.ticked(false)

@@ -3,6 +3,7 @@ package browsertest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +74,7 @@ func open(t testing.TB, m mode, origins ...string) *window {
 	}))
 	call(w, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	call(w, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": m.lang}})
-	call(w, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: m.plain})
+	w.scripts(!m.plain)
 	w.resize(1280, 900)
 	return w
 }
@@ -102,8 +103,13 @@ func (w *window) hear(ev any) {
 	case *runtime.EventExceptionThrown:
 		w.faults = append(w.faults, "exception: "+ev.ExceptionDetails.Text)
 	case *log.EventEntryAdded:
-		if ev.Entry.Source == log.EntrySourceSecurity {
-			w.faults = append(w.faults, "security: "+ev.Entry.Text)
+		loud := ev.Entry.Level == log.EntryLevelError && ev.Entry.Source != log.EntrySourceNetwork // pages with faults have statuses from 400 up
+		if ev.Entry.Source == log.EntrySourceSecurity || loud {
+			w.faults = append(w.faults, string(ev.Entry.Source)+": "+ev.Entry.Text)
+		}
+	case *runtime.EventConsoleAPICalled:
+		if ev.Type == runtime.ConsoleAPICalledTypeError || ev.Type == runtime.ConsoleAPICalledTypeWarning {
+			w.faults = append(w.faults, "console: "+js(ev.Args))
 		}
 	case *audits.EventIssueAdded:
 		if d := ev.Issue.Details.ContentSecurityPolicyIssueDetails; d != nil {
@@ -144,6 +150,7 @@ func (w *window) lend(t *testing.T, use func()) {
 		w.t = owner
 	}()
 	w.forgetCookies()
+	w.scripts(true)
 	use()
 }
 
@@ -207,6 +214,19 @@ func (w *window) path() string {
 	_, rest, _ = strings.Cut(rest, "/")
 	rest, _, _ = strings.Cut(rest, "?")
 	return "/" + rest
+}
+
+// method is the HTTP method that the page was asked for with.
+func (w *window) method() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	address, _, _ := strings.Cut(w.url, "#")
+	for _, r := range slices.Backward(w.requests) {
+		if r.URL == address {
+			return r.Method
+		}
+	}
+	return ""
 }
 
 // until waits for something that the browser reports.
