@@ -73,4 +73,9 @@
 //   - The security centre is a client of our own that gets no tokens, see above: a
 //     code that we sent to ourselves would prove nothing that the session does not.
 //   - A device is trusted for 30 days, not 90, and the page says so.
+//   - A second factor alone, added to an older session, moves no auth_time: who finds
+//     a session open would otherwise need no more than the owner's mail to change the
+//     account, or to meet a client's max_age.
+//   - Sessions and grants keep methods, which tell more than amr does; amr is what is
+//     asserted of them.
 package provider
