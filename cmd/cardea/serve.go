@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 	_ "time/tzdata" // brand.timezone works on machines without zone files
@@ -120,6 +121,9 @@ func (s *server) run(ctx context.Context, ready func() error) error {
 	for _, task := range []func(context.Context){func(ctx context.Context) { s.store.Run(ctx, s.log) }, s.keepKeys, s.deliver} {
 		tasks.Go(func() { task(background) })
 	}
+	// Starting leaves the memory of a password hash behind, which nobody needs when idle.
+	settled := time.AfterFunc(time.Second, debug.FreeOSMemory)
+	defer settled.Stop()
 	err := s.listen(ctx, ready)
 	stop()
 	tasks.Wait()
