@@ -188,9 +188,9 @@ func LevelFrom(proven []string) Level {
 	}
 }
 
-// identifies tells whether methods say who somebody is: a password does, and a
+// Identifies tells whether methods say who somebody is: a password does, and a
 // passkey whose authenticator has verified its user. A code alone does not.
-func identifies(proven []string) bool {
+func Identifies(proven []string) bool {
 	password, _, key, verified := shown(proven)
 	return password || key && verified
 }

@@ -183,7 +183,7 @@ func (q *Question) proof() Proof {
 		return fresh
 	}
 	all := Proof{AccountID: q.Session.AccountID, Methods: AddMethods(q.Session.Methods, fresh.Methods...), At: q.Session.AuthTime}
-	if identifies(fresh.Methods) {
+	if Identifies(fresh.Methods) {
 		all.At = fresh.At
 	}
 	return all
@@ -256,10 +256,10 @@ func needsAccount(q *Question) bool {
 // caller to check: the client is to be told (OpenID Connect Core §3.1.2.1).
 func needsPassword(q *Question) bool {
 	p := q.Proof()
-	if p.AccountID == "" || !identifies(p.Methods) {
+	if p.AccountID == "" || !Identifies(p.Methods) {
 		return true
 	}
-	return q.mustEnrol() && !identifies(q.SignIn.Proof.Methods)
+	return q.mustEnrol() && !Identifies(q.SignIn.Proof.Methods)
 }
 
 // needsFactor asks for a second factor when one of the account's reaches what is

@@ -77,13 +77,10 @@ func (s *Service) confirmed(ctx context.Context, accountID string) ([]provider.F
 
 // Entry is what somebody goes to the security centre for.
 type Entry struct {
-	Task Task
+	Task provider.Task
 	Back string // path in the security centre that the sign-in ends at
 	Sure bool   // a recent authentication is wanted, for a change
 }
-
-// Task is provider.Task, here for those who know this package only.
-type Task = provider.Task
 
 // Enter begins a sign-in into the security centre. A recent session is as good as a
 // sign-in; otherwise everything has to be shown anew.

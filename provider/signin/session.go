@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"cardea/provider"
 )
@@ -136,17 +135,11 @@ func (s *Service) newSession(q *provider.Question, token string, b Browser) *pro
 	}
 	if old := q.Session; old != nil && old.AccountID == next.AccountID {
 		next.SID, next.Created = old.SID, old.Created
-		if !identified(q.SignIn.Proof.Methods) {
+		if !provider.Identifies(q.SignIn.Proof.Methods) {
 			next.Expires = old.Expires
 		}
 	}
 	return next
-}
-
-// identified tells whether methods hold a whole sign-in's: a password, or a passkey in
-// its place.
-func identified(methods []string) bool {
-	return slices.Contains(methods, provider.MethodPassword) || slices.Contains(methods, provider.MethodVerified)
 }
 
 func (s *Service) replace(ctx context.Context, old, next *provider.Session, b Browser, in *provider.SignIn) error {
