@@ -59,6 +59,9 @@ func kindOf(err error) kind {
 	return kind{name: "internal", status: http.StatusInternalServerError, page: loginui.Internal}
 }
 
+// recovery is how long somebody should wait for what is unavailable.
+const recovery = 5 * time.Second
+
 // fail answers with the page of err. It sets no cookie, so it has no language
 // switch.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -67,7 +70,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	k := kindOf(err)
 	page := &loginui.ErrorPage{Base: loginui.Base{Lang: s.language(r)}, Kind: k.page, Reference: rec.id, Host: s.host}
 	if k.page == loginui.Unavailable {
-		page.RetryAfter = 5 * time.Second
+		page.RetryAfter = recovery
 	}
 	if often, ok := errors.AsType[*provider.TooOftenError](err); ok {
 		page.RetryAfter = often.Wait

@@ -167,6 +167,9 @@ func (s *Server) script(h func(w http.ResponseWriter, r *http.Request) ([]byte, 
 			retryAfter(w, often.Wait)
 		}
 		k := kindOf(err)
+		if k.page == loginui.Unavailable {
+			retryAfter(w, recovery)
+		}
 		writeJSON(w, k.status, []byte(`{"error":"`+k.name+`"}`))
 	})
 }

@@ -195,3 +195,31 @@ func TestRelatedOrigins(t *testing.T) {
 		}
 	}
 }
+
+// A database that does not answer makes every page and script of a factor say so, and
+// when to try again; nothing is decided.
+func TestFactorsWithoutDatabase(t *testing.T) {
+	i := webtest.Open(t, webtest.Policy(provider.SecondFactorOff))
+	app := i.Register(provider.Client{})
+	i.Authenticator(i.Person("KarinEk"))
+	b := i.Browser()
+	page := b.SignIn(b.Get(app.Authorize("acr_values", provider.ACRTwoFactor)), "KarinEk", webtest.Password)
+	form, ok := page.Form("/signin/verify/totp")
+	if err := i.Store.Close(); err != nil || !ok {
+		t.Fatal(err, page.URL)
+	}
+	form.Set("code", "123456")
+	for _, path := range []string{
+		"/signin/verify/totp", "/signin/verify/sms", "/signin/verify/sms/send", "/signin/verify/recovery", "/signin/passkey", "/signin/passkey/options",
+		"/factor/totp/new", "/factor/passkey/options", "/factor/recovery-codes",
+	} {
+		form.Set("recovery_code", "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA")
+		form.Set("credential", "{}")
+		if got := b.Post(path, form); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
+			t.Errorf("POST %s: %d, Retry-After %q", path, got.Status, got.Header.Get("Retry-After"))
+		}
+	}
+	if got := b.Get("/security"); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
+		t.Errorf("GET /security: %d, Retry-After %q", got.Status, got.Header.Get("Retry-After"))
+	}
+}
